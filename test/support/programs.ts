@@ -1,0 +1,37 @@
+// Our own program as a child process, out of the sources: what integration tests and benchmarks start.
+import { join } from 'node:path';
+import { startChild, type Child } from './child.ts';
+
+const MAIN = join(import.meta.dirname, '../../app/bin/main.ts');
+
+export interface ProgramOptions {
+  readonly kubeconfig: string;
+  readonly logFile: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export function startManager({ kubeconfig, logFile, env = {} }: ProgramOptions): Child {
+  return start('manager', logFile, { KUBECONFIG: kubeconfig, POD_NAMESPACE: 'kube-system', ...env });
+}
+
+export function startAgent(
+  host: { readonly name: string; readonly viciSocket: string; readonly confFile: string },
+  { kubeconfig, logFile, env = {} }: ProgramOptions,
+): Child {
+  return start('agent', logFile, {
+    KUBECONFIG: kubeconfig,
+    NODE_NAME: host.name,
+    VICI_SOCKET: host.viciSocket,
+    CONF_FILE: host.confFile,
+    ...env,
+  });
+}
+
+function start(program: string, logFile: string, env: Readonly<Record<string, string>>): Child {
+  return startChild({
+    command: process.execPath,
+    args: [MAIN, program],
+    logFile,
+    env: { PATH: process.env['PATH'], HEALTH_HOST: '127.0.0.1', HEALTH_PORT: '0', ...env },
+  });
+}

@@ -1,0 +1,14 @@
+// Waiting for the real world in integration tests: asks again and again, and fails with what it was waiting for.
+
+/** Resolves as soon as `isTrue` gives true; rejects after `timeoutMs` with `what`. */
+export async function until(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
