@@ -53,19 +53,28 @@ export interface ShardVersion {
   readonly generation: number;
 }
 
-/** IPsecService: one shard, at most 100 endpoints, of a protected service. All lists sorted. */
-export interface ShardFact {
-  readonly version: ShardVersion;
+/** What the manager wants an IPsecService to say: one shard, at most 100 endpoints, of a protected service. All lists sorted. */
+export interface ShardSpec {
   readonly namespace: string;
   readonly service: string;
   /** 0, 1, ...; stages, cluster IPs and service ports stand in shard 0 only. */
   readonly index: number;
   readonly clusterIps: readonly Address[];
-  /** The service's own ports whose targets are protected (rows for cluster IPs in the guard). */
+  /** The service's own ports that clients' hosts hold: all their targets are at protect or enforce (rows for cluster IPs in the guard). */
   readonly servicePorts: readonly Port[];
   /** The stage of each protected protocol and endpoint port. */
   readonly stages: readonly PortStage[];
   readonly endpoints: readonly EndpointFact[];
+}
+
+/** IPsecService as it stands in the API. */
+export interface ShardFact extends ShardSpec {
+  readonly version: ShardVersion;
+}
+
+/** The name of a shard's object. Neither namespace nor service name can hold a dot, so it is unique. */
+export function shardName(shard: Pick<ShardSpec, 'namespace' | 'service' | 'index'>): string {
+  return `${shard.namespace}.${shard.service}.${shard.index}`;
 }
 
 export interface PortStage extends Port {

@@ -1,23 +1,18 @@
 // What one host should have loaded, as plain data with three readers: the VICI tree, the conf file and the `plan`
 // command. Made by plan-host.ts (without names) and names.ts (with names); parsed back from our file by swanctl/conf-parse.ts.
 import type { HostName, IpsecParameters, ShardVersion } from './facts.ts';
-import type { Direction, Flow } from './flows.ts';
+import type { Direction, Flow, TrafficSelector } from './flows.ts';
 import type { Address, Prefix } from './ip.ts';
-import type { Port, Protocol } from './ports.ts';
+import type { Port } from './ports.ts';
 import type { Problem } from './problem.ts';
 
 /** `[A-Za-z0-9_-]+`; only names.ts makes these. */
 export type ConnectionName = string & { readonly __brand: 'ConnectionName' };
 export type ChildName = string & { readonly __brand: 'ChildName' };
 
-export type StartAction = 'none' | 'trap';
+export type { TrafficSelector } from './flows.ts';
 
-/** One traffic selector: a prefix, a protocol and, on the endpoint's side, a port. */
-export interface TrafficSelector {
-  readonly prefix: Prefix;
-  readonly protocol: Protocol;
-  readonly port?: number;
-}
+export type StartAction = 'none' | 'trap';
 
 export interface Child {
   readonly name: ChildName;

@@ -37,6 +37,11 @@ export function formatPort(port: Port): string {
   return `${port.protocol}/${port.port}`;
 }
 
+/** Ports as texts, for look-ups. */
+export function portTexts(ports: readonly Port[]): Set<string> {
+  return new Set(ports.map(formatPort));
+}
+
 /** tcp, udp, sctp; then by number. */
 export function comparePorts(a: Port, b: Port): number {
   return PROTOCOLS.indexOf(a.protocol) - PROTOCOLS.indexOf(b.protocol) || a.port - b.port;

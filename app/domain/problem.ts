@@ -16,12 +16,14 @@ export type ProblemReason =
   | 'HostWithoutAddress'
   | 'HostNotReady'
   | 'PeerWithoutAddressFamily'
+  | 'PrefixClaimedTwice'
   | 'NoAgents'
   | 'LoadFailed'
   | 'TrapMissing'
   | 'CharonUnreachable'
   | 'FileNotWritten'
   | 'PeerNotReached'
+  | 'FactsVanished'
   | 'GuardMissing';
 
 export interface Problem {

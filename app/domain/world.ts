@@ -25,6 +25,8 @@ export interface ServicePort {
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;
+  /** Number or name of the endpoints' port; absent: the same number as `port`. */
+  readonly targetPort?: number | string;
 }
 
 export interface Service {
@@ -84,6 +86,8 @@ export interface RollOutState {
   readonly reports: readonly HostReport[];
   /** Hosts that were waited for longer than the bound; they hold nothing any more. */
   readonly overdue: ReadonlySet<HostName>;
+  /** True when there has been no host to wait for, longer than the bound. */
+  readonly noAgentsOverdue: boolean;
 }
 
 /** A service as it should be protected now, before stages: what resolve.ts gives for each protected service. */
@@ -91,10 +95,19 @@ export interface ResolvedService {
   readonly namespace: string;
   readonly service: string;
   readonly clusterIps: readonly Address[];
-  readonly servicePorts: readonly Port[];
+  readonly servicePorts: readonly ServicePortTargets[];
   /** Protected protocols and endpoint ports, union over all policies. */
   readonly ports: readonly Port[];
   readonly endpoints: readonly ResolvedEndpoint[];
+  /** Protocols with wanted ports whose endpoint ports cannot be known now (no Service, or a named port without endpoints): nothing of them may be released. */
+  readonly unknownTargets: readonly Protocol[];
+  /** Endpoints whose host cannot be told now: what stands in the facts for them stays as it is. */
+  readonly withoutOwner: readonly Address[];
+}
+
+/** A protected port of the service itself and the endpoint ports behind it; none while they are not known. */
+export interface ServicePortTargets extends Port {
+  readonly targets: readonly Port[];
 }
 
 export interface ResolvedEndpoint {

@@ -1,6 +1,6 @@
 // The one shape that strongSwan's file, its VICI messages and our code share: sections of values, lists and sections.
 
-/** A section: keys in insertion order; a value is text, a list of texts or a section. Made with `section()`. */
+/** A section: keys in insertion order; a value is text, a list of texts or a section. */
 export interface Tree {
   readonly [key: string]: TreeValue;
 }

@@ -1,0 +1,62 @@
+// Which tunnels should be brought back from here: those that were up when charon was last seen and that its successor lacks.
+// After a restart the peer still sends into the old SA; only the restarted side knows better, so it initiates, for
+// flows of both directions (measured: 1.7 s of loss instead of 4.3 s). With back-off, because the peer may be away.
+import type { HostConfig } from '../domain/host-config.ts';
+import type { WantedChild } from '../swanctl/diff.ts';
+import { childKey } from '../swanctl/loaded.ts';
+
+const FIRST_RETRY_MS = 2000;
+const LAST_RETRY_MS = 60_000;
+
+interface Attempt {
+  readonly tries: number;
+  readonly nextMs: number;
+}
+
+export interface Revival {
+  /** charon is another process now: what was established is wanted back. */
+  restarted(): void;
+  /** Children to initiate in this pass, each noted as tried. */
+  due(desired: HostConfig, nowMs: number, random: () => number): WantedChild[];
+  /** What charon has now, by childKey, and what is desired at all. */
+  seen(installed: ReadonlySet<string>, desired: HostConfig): void;
+  readonly pending: number;
+}
+
+export function revival(): Revival {
+  let established: ReadonlySet<string> = new Set();
+  const attempts = new Map<string, Attempt>();
+  return {
+    restarted: () => {
+      for (const key of established) if (!attempts.has(key)) attempts.set(key, { tries: 0, nextMs: 0 });
+    },
+    due: (desired, nowMs, random) => {
+      const due = tunnels(desired).filter(({ key }) => (attempts.get(key)?.nextMs ?? Infinity) <= nowMs);
+      for (const { key } of due) {
+        const tries = (attempts.get(key)?.tries ?? 0) + 1;
+        const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
+        attempts.set(key, { tries, nextMs: nowMs + pauseMs * (0.75 + random() / 2) });
+      }
+      return due.map(({ wanted }) => wanted);
+    },
+    seen: (installed, desired) => {
+      const wanted = new Set(tunnels(desired).map(({ key }) => key));
+      for (const key of attempts.keys()) if (installed.has(key) || !wanted.has(key)) attempts.delete(key);
+      established = new Set([...installed, ...attempts.keys()]);
+    },
+    get pending() {
+      return attempts.size;
+    },
+  };
+}
+
+function tunnels(desired: HostConfig): { key: string; wanted: WantedChild }[] {
+  return desired.connections.flatMap((connection) =>
+    connection.children
+      .filter((child) => child.mode === 'tunnel')
+      .map((child) => ({
+        key: childKey(connection.name, child.name),
+        wanted: { connection: connection.name, child: child.name },
+      })),
+  );
+}

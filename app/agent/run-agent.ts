@@ -1,0 +1,103 @@
+// The agent as a whole: binds its health port before anything else (one agent acts on a host), then watches facts, keeps
+// charon as they say and reports. Runs until told to stop; protection stays as it is.
+import { Gauge, Registry } from 'prom-client';
+import type { HostName } from '../domain/facts.ts';
+import { readConfFile, removeConfFile, writeConfFile } from '../host/conf-file.ts';
+import { Client } from '../kubernetes/client.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { describeError, type WorldError } from '../runtime/errors.ts';
+import { startHealthServer } from '../runtime/health-server.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Settings } from '../runtime/settings.ts';
+import { startWorkLoop } from '../runtime/work-loop.ts';
+import { agentPass } from './agent-pass.ts';
+import { charonLink } from './charon-link.ts';
+import { factsSource } from './facts-source.ts';
+import { startReporter } from './reporter.ts';
+
+export interface RunAgentOptions {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Resolves with the function that stops it. Throws SettingsError when another agent acts on this host. */
+export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promise<() => Promise<void>> {
+  const clock = systemClock;
+  const self = settings.nodeName as HostName;
+  const registry = new Registry();
+  let ready = false;
+  const health = await startHealthServer({
+    host: settings.healthHost,
+    port: settings.healthPort,
+    registry,
+    unhealthy: () => undefined,
+    unready: () => (ready ? undefined : 'no pass has ended yet'),
+  });
+  const client = new Client(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
+  const onFailure = (error: WorldError, retryMs: number): void =>
+    log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
+  const source = factsSource(client, { clock, onChange: () => loop.trigger(), onFailure, onBug });
+  const reporter = startReporter({
+    client,
+    self,
+    clock,
+    onFailure,
+    onBug,
+    hosts: () => source.current()?.facts.hosts.length ?? 1,
+    random: Math.random,
+  });
+  const link = charonLink({
+    path: settings.viciSocket,
+    timeoutMs: 20_000,
+    onEvent: () => loop.trigger(),
+    onLost: (error) => {
+      log.warn({ reason: describeError(error ?? 'closed') }, 'charon is gone');
+      loop.trigger();
+    },
+  });
+  const flowsNotInForce = new Gauge({
+    name: 'ipsec_policy_flows_not_in_force',
+    help: 'Protected flows of this host that charon does not have as it should; 0 when all is well',
+    registers: [registry],
+  });
+  const pass = agentPass({
+    self,
+    facts: () => source.current(),
+    link,
+    conf: {
+      read: () => readConfFile(settings.confFile),
+      write: (config) => writeConfFile(settings.confFile, config),
+      remove: () => removeConfFile(settings.confFile),
+    },
+    report: (report) => {
+      flowsNotInForce.set(report.counters.flows - report.counters.flowsInForce);
+      reporter.offer(report);
+    },
+    clock,
+    log,
+    verifyMs: settings.verifySeconds * 1000,
+  });
+  const loop = startWorkLoop({
+    clock,
+    settleMs: 20,
+    maxBackoffMs: 5000,
+    onFailure,
+    onBug,
+    pass: async () => {
+      const nextMs = await pass();
+      ready = true;
+      return nextMs;
+    },
+  });
+  source.start();
+  reporter.start();
+  loop.trigger();
+  log.info({ healthPort: health.port }, 'agent started');
+  return async () => {
+    await loop.stop();
+    link.close();
+    await Promise.all([source.stop(), reporter.stop()]);
+    await Promise.all([client.close(), health.close()]);
+  };
+}

@@ -1,0 +1,58 @@
+// How many packets the guard has held and how many went towards each endpoint, out of nft's JSON. What cannot be read is
+// absent, never 0: a zero would say that there is no traffic. Counters start anew with a new table.
+import { parseAddress } from '../domain/ip.ts';
+import type { Port, Protocol } from '../domain/ports.ts';
+import { DROP_COUNTERS, type DropCounter } from './chains.ts';
+import { asFields, asList, type NftObject } from './json.ts';
+import { endpointKey, PROTOCOL_NUMBERS } from './rows.ts';
+
+export interface GuardCounters {
+  /** Packets held, or in mode observe those that would have been. */
+  readonly drops: Readonly<Partial<Record<DropCounter, number>>>;
+  /** Packets towards each endpoint by endpointKey, `172.16.166.178 udp/53`: of pods here, and of other hosts' if the endpoint is here. */
+  readonly demand: ReadonlyMap<string, number>;
+}
+
+/** Of the objects of one table. */
+export function readCounters(objects: readonly NftObject[]): GuardCounters {
+  return { drops: readDrops(objects), demand: new Map(objects.flatMap(readDemand)) };
+}
+
+/** The address, protocol and port of an element of a set of services, however nft prints the protocol. */
+export function readService(
+  value: unknown,
+): (Port & { readonly address: NonNullable<ReturnType<typeof parseAddress>> }) | undefined {
+  const [address, protocol, port] = asList(asFields(value)?.['concat']);
+  const parsed = typeof address === 'string' ? parseAddress(address) : undefined;
+  const name = protocolOf(protocol);
+  if (parsed === undefined || name === undefined || typeof port !== 'number') return undefined;
+  return { address: parsed, protocol: name, port };
+}
+
+function readDrops(objects: readonly NftObject[]): GuardCounters['drops'] {
+  const counters = new Map(
+    objects.filter(({ kind }) => kind === 'counter').map(({ fields }) => [fields['name'], packetsOf(fields)]),
+  );
+  const known = DROP_COUNTERS.map((name) => [name, counters.get(name)] as const);
+  return Object.fromEntries(known.filter(([, packets]) => packets !== undefined));
+}
+
+function readDemand({ kind, fields }: NftObject): [string, number][] {
+  if (kind !== 'set' || !/^endpoints[46]$/.test(String(fields['name']))) return [];
+  return asList(fields['elem']).flatMap((item): [string, number][] => {
+    const element = asFields(asFields(item)?.['elem']);
+    const service = readService(element?.['val']);
+    const packets = packetsOf(element?.['counter']);
+    return service === undefined || packets === undefined ? [] : [[endpointKey(service), packets]];
+  });
+}
+
+function packetsOf(counter: unknown): number | undefined {
+  const packets = asFields(counter)?.['packets'];
+  return typeof packets === 'number' ? packets : undefined;
+}
+
+function protocolOf(value: unknown): Protocol | undefined {
+  const entries = Object.entries(PROTOCOL_NUMBERS) as [Protocol, number][];
+  return entries.find(([name, number]) => value === name || value === number)?.[0];
+}

@@ -1,0 +1,108 @@
+// From `unknown` to a domain value: ajv checks the shape, the reader of the kind converts. What cannot be read is
+// reported with its reason, never thrown away silently and never half used.
+import { Ajv, type SchemaObject, type ValidateFunction } from 'ajv';
+import type { HostName } from '../domain/facts.ts';
+import { parseAddress, parsePrefix, type Address, type Prefix } from '../domain/ip.ts';
+import { parsePort, PROTOCOLS, type Port, type Protocol } from '../domain/ports.ts';
+
+/** ignored: an object that is none of our business (a slice without a service, a block marked as deleted). */
+export type Reading<T> =
+  | { readonly kind: 'value'; readonly value: T }
+  | { readonly kind: 'ignored' }
+  | { readonly kind: 'unreadable'; readonly message: string };
+
+export type Reader<T> = (object: unknown) => Reading<T>;
+
+/** What every object has; names are `namespace/name` for namespaced kinds. */
+export interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export const TEXT: SchemaObject = { type: 'string' };
+export const INTEGER: SchemaObject = { type: 'integer' };
+export const TEXT_MAP: SchemaObject = { type: 'object', additionalProperties: TEXT };
+
+/** A schema of an object with these properties, others allowed; those of `required` must be there. */
+export function objectOf(
+  properties: Readonly<Record<string, SchemaObject>>,
+  required: readonly string[],
+): SchemaObject {
+  return { type: 'object', properties, required };
+}
+
+export function listOf(items: SchemaObject): SchemaObject {
+  return { type: 'array', items };
+}
+
+/** Go leaves out or nulls what is empty. */
+export function optional(schema: SchemaObject): SchemaObject {
+  return { ...schema, nullable: true };
+}
+
+export const METADATA: SchemaObject = objectOf(
+  {
+    name: TEXT,
+    namespace: TEXT,
+    uid: TEXT,
+    resourceVersion: TEXT,
+    generation: INTEGER,
+    creationTimestamp: TEXT,
+    labels: optional(TEXT_MAP),
+  },
+  ['name', 'uid', 'resourceVersion'],
+);
+
+/** Thrown by the conversions below, caught by `makeReader` alone. */
+class Unreadable extends Error {}
+
+type Conversion<Raw, T> = (raw: Raw) => T | undefined;
+
+/** A reader of objects of this shape; `convert` gives undefined for what is none of our business. */
+export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw, T>): Reader<T> {
+  const ajv = new Ajv({ allowUnionTypes: true });
+  const isRaw: ValidateFunction<Raw> = ajv.compile(schema);
+  return (object) => {
+    if (!isRaw(object)) return { kind: 'unreadable', message: ajv.errorsText(isRaw.errors, { dataVar: '' }) };
+    try {
+      const value = convert(object);
+      return value === undefined ? { kind: 'ignored' } : { kind: 'value', value };
+    } catch (error) {
+      if (error instanceof Unreadable) return { kind: 'unreadable', message: error.message };
+      throw error;
+    }
+  };
+}
+
+export function unreadable(message: string): never {
+  throw new Unreadable(message);
+}
+
+export function toAddress(text: string): Address {
+  return parseAddress(text) ?? unreadable(`"${text}" is not an IP address`);
+}
+
+export function toPrefix(text: string): Prefix {
+  return parsePrefix(text) ?? unreadable(`"${text}" is not a prefix with zero host bits`);
+}
+
+export function toPort(text: string): Port {
+  return parsePort(text) ?? unreadable(`"${text}" is not a port such as tcp/53`);
+}
+
+/** A DNS subdomain, as every Node's name is. */
+export function toHostName(text: string): HostName {
+  const valid = text.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text);
+  return valid ? (text as HostName) : unreadable(`"${text.slice(0, 64)}" is not a host name`);
+}
+
+/** Kubernetes writes TCP, UDP or SCTP, and nothing for TCP. */
+export function toProtocol(text: string | null | undefined): Protocol {
+  const lower = (text ?? 'TCP').toLowerCase();
+  return PROTOCOLS.find((protocol) => protocol === lower) ?? unreadable(`"${lower}" is not a protocol`);
+}

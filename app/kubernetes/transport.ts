@@ -1,0 +1,131 @@
+// Requests and streams of lines over one shared pool. Address and credentials come from a kubeconfig or the pod's service
+// account, by @kubernetes/client-node. Every failure is an ApiError; whether to try again is for others to decide.
+import { RequestContext, type HttpMethod } from '@kubernetes/client-node';
+import { request, type Dispatcher } from 'undici';
+import { ApiError, errorOfStatus } from './api-error.ts';
+import { PooledKubeConfig } from './pooled-kube-config.ts';
+
+export interface TransportOptions {
+  /** Path of a kubeconfig; absent: the service account of the pod. */
+  readonly kubeconfig?: string;
+  /** A request without an answer fails after this. */
+  readonly timeoutMs?: number;
+  /** Connections at most, watches included; what exceeds them waits. */
+  readonly connections?: number;
+}
+
+export type Query = Readonly<Record<string, string>>;
+
+export interface Call {
+  readonly method: HttpMethod;
+  readonly path: string;
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly contentType?: string;
+}
+
+export interface StreamOptions {
+  readonly signal: AbortSignal;
+  /** Nothing received for so long: the connection is dead. */
+  readonly silenceMs: number;
+}
+
+export class Transport {
+  readonly #config: PooledKubeConfig;
+  readonly #timeoutMs: number;
+
+  /** Reads the kubeconfig; throws when it cannot be used. Nothing is sent yet. */
+  constructor(options: TransportOptions) {
+    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#config = new PooledKubeConfig(options.connections ?? 24);
+    if (options.kubeconfig === undefined) this.#config.loadFromCluster();
+    else this.#config.loadFromFile(options.kubeconfig);
+    if (this.#config.getCurrentCluster() === null) throw new Error('the kubeconfig names no current cluster');
+  }
+
+  /** The parsed body of an answer of success. */
+  async json(call: Call): Promise<unknown> {
+    const context = this.#contextOf(call);
+    try {
+      const options = { signal: AbortSignal.timeout(this.#timeoutMs), silenceMs: this.#timeoutMs };
+      const response = await this.#send(call, context, options);
+      if (response.statusCode >= 300) throw await failure(call, response);
+      return await response.body.json();
+    } catch (error) {
+      throw this.#asApiError(call, context, error);
+    }
+  }
+
+  /** The lines of an answer of success as they come, until the server ends it. */
+  async *lines(call: Call, options: StreamOptions): AsyncGenerator<string, void, undefined> {
+    const context = this.#contextOf(call);
+    try {
+      const response = await this.#send(call, context, options);
+      if (response.statusCode >= 300) throw await failure(call, response);
+      yield* linesOf(response.body);
+    } catch (error) {
+      throw this.#asApiError(call, context, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#config.close();
+  }
+
+  #contextOf(call: Call): RequestContext {
+    const server = this.#config.getCurrentCluster()?.server.replace(/\/$/, '') ?? '';
+    const query = new URLSearchParams(call.query).toString();
+    return new RequestContext(`${server}${call.path}${query === '' ? '' : `?${query}`}`, call.method);
+  }
+
+  async #send(call: Call, context: RequestContext, options: StreamOptions): Promise<Dispatcher.ResponseData> {
+    await this.#config.applySecurityAuthentication(context);
+    const dispatcher = context.getDispatcher();
+    return request(context.getUrl(), {
+      method: call.method,
+      headers: {
+        ...context.getHeaders(),
+        accept: 'application/json',
+        'user-agent': 'ipsec-policy-operator',
+        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+      },
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      signal: options.signal,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: options.silenceMs,
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+    });
+  }
+
+  /** Whatever undici, TLS or a broken answer throws: there was no usable answer, and its pool is not used again. */
+  #asApiError(call: Call, context: RequestContext, cause: unknown): ApiError {
+    if (cause instanceof ApiError) return cause;
+    this.#config.abandon(context.getDispatcher());
+    const message = `${call.method} ${call.path}: no answer from the API server`;
+    return new ApiError({ status: 0, reason: 'NoAnswer', message, cause });
+  }
+}
+
+/** Complete lines only: a line that was cut off belongs to a connection that broke, and will be sent again. */
+async function* linesOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<string, void, undefined> {
+  body.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of body as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+async function failure(call: Call, response: Dispatcher.ResponseData): Promise<ApiError> {
+  const text = await response.body.text();
+  return errorOfStatus(`${call.method} ${call.path}`, response.statusCode, parsedOrText(text));
+}
+
+function parsedOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { message: text.slice(0, 500) };
+  }
+}

@@ -1,0 +1,245 @@
+// All objects of one kind, kept up to date: a paged consistent list, then a watch; a new list when the server has
+// forgotten where we were. Who needs the objects asks `synced` first; what changed is for the asker to find out.
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../runtime/clock.ts';
+import { isWorldError, type WorldError } from '../runtime/errors.ts';
+import { ApiError, isExpired } from './api-error.ts';
+import type { Client, WatchEvent } from './client.ts';
+import { pause } from './pause.ts';
+import type { Resource } from './resources.ts';
+import type { Query } from './transport.ts';
+import { makeReader, METADATA, objectOf, type Metadata, type Reader } from './schema.ts';
+
+/** One object as it was last read. `resourceVersion` is what a write that was computed from it must carry. */
+export interface Entry<T> {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly value: T;
+}
+
+export interface WatchCacheOptions<T> {
+  readonly client: Client;
+  readonly resource: Resource;
+  readonly read: Reader<T>;
+  readonly clock: Clock;
+  /** Something changed, or the first list is complete. Called often: collect. */
+  readonly onChange: () => void;
+  /** A failure of the world, after which the cache goes on by itself. */
+  readonly onFailure: (error: WorldError, retryMs: number) => void;
+  /** Anything else, errors thrown by `read` and `onChange` included. The cache has ended. */
+  readonly onBug: (error: unknown) => void;
+  /** What of a value is worth a notification; all of it by default. */
+  readonly significant?: (value: T) => unknown;
+  /** labelSelector, fieldSelector. */
+  readonly query?: Query;
+  readonly pageSize?: number;
+  readonly silenceMs?: number;
+  readonly watchSeconds?: number;
+  readonly minBackoffMs?: number;
+  readonly maxBackoffMs?: number;
+  readonly random?: () => number;
+}
+
+/** After the server has ended a watch in the ordinary way: at once, but never in a tight loop. */
+const REWATCH_MS = 100;
+
+/** Lists and watches from `start` until `stop`. */
+export class WatchCache<T> {
+  readonly #options: WatchCacheOptions<T>;
+  readonly #readMetadata = makeReader<{ metadata: Metadata }, Metadata>(
+    objectOf({ metadata: METADATA }, ['metadata']),
+    (raw) => raw.metadata,
+  );
+  readonly #stopped = new AbortController();
+  #entries = new Map<string, Entry<T>>();
+  #unreadable = new Map<string, string>();
+  #synced = false;
+  #running: Promise<void> | undefined;
+  #failures = 0;
+
+  constructor(options: WatchCacheOptions<T>) {
+    this.#options = options;
+  }
+
+  /** True from the first complete list on. What was once complete stays usable while the API is away. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** By `name` or `namespace/name`. */
+  items(): ReadonlyMap<string, Entry<T>> {
+    return this.#entries;
+  }
+
+  values(): readonly T[] {
+    return [...this.#entries.values()].map((entry) => entry.value);
+  }
+
+  /**
+   * Objects that are there and could not be read, with the reason. The value that was read before, if any, stays in
+   * `items()`: what is in force must not end because something is spoiled.
+   */
+  unreadable(): ReadonlyMap<string, string> {
+    return this.#unreadable;
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((error: unknown) => this.#options.onBug(error));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  /** Takes in the answer to a write at once, so that the next pass does not compute from what it has replaced. */
+  accept(object: unknown): void {
+    if (this.#synced && this.#put(object)) this.#options.onChange();
+  }
+
+  async #run(): Promise<void> {
+    let resourceVersion: string | undefined;
+    while (!this.#isStopped()) {
+      try {
+        resourceVersion ??= await this.#list();
+        resourceVersion = await this.#follow(resourceVersion);
+        this.#failures = 0;
+        await this.#pause(this.#jittered(REWATCH_MS));
+      } catch (error) {
+        if (this.#isStopped()) return;
+        if (!isWorldError(error)) throw error;
+        this.#failures += 1;
+        // After a repeated failure the watch itself may be what is wrong: begin with a list.
+        if (isExpired(error) || this.#failures > 2) resourceVersion = undefined;
+        const retryMs = this.#backoffMs();
+        this.#options.onFailure(error, retryMs);
+        await this.#pause(retryMs);
+      }
+    }
+  }
+
+  /** The whole collection becomes what the server has now; gives the resourceVersion to watch from. */
+  async #list(): Promise<string> {
+    const { client, resource, query = {}, pageSize = 500 } = this.#options;
+    const objects: unknown[] = [];
+    let page = await client.list(resource, { ...query, limit: String(pageSize) });
+    objects.push(...page.items);
+    while (page.next !== '') {
+      page = await client.list(resource, { ...query, limit: String(pageSize), continue: page.next });
+      objects.push(...page.items);
+    }
+    const there = new Set(objects.map((object) => keyOf(this.#metadata(object))));
+    let changed = !this.#synced;
+    for (const key of [...this.#entries.keys(), ...this.#unreadable.keys()])
+      if (!there.has(key)) changed = this.#remove(key) || changed;
+    for (const object of objects) changed = this.#put(object) || changed;
+    this.#synced = true;
+    if (changed) this.#options.onChange();
+    return page.resourceVersion;
+  }
+
+  async #follow(from: string): Promise<string> {
+    const { client, resource, query = {}, silenceMs = 90_000, watchSeconds = 480 } = this.#options;
+    let resourceVersion = from;
+    const timeoutSeconds = Math.ceil(this.#jittered(watchSeconds));
+    const signal = this.#stopped.signal;
+    const events = client.watch(resource, { resourceVersion, query, timeoutSeconds, silenceMs, signal });
+    for await (const event of events) {
+      resourceVersion = this.#take(event);
+      this.#failures = 0;
+    }
+    return resourceVersion;
+  }
+
+  #take(event: WatchEvent): string {
+    if (event.type === 'BOOKMARK') return bookmark(event.object).resourceVersion;
+    const metadata = this.#metadata(event.object);
+    const changed = event.type === 'DELETED' ? this.#gone(metadata) : this.#put(event.object);
+    if (changed) this.#options.onChange();
+    return metadata.resourceVersion;
+  }
+
+  /** The name may already belong to a successor that `accept` has taken in. */
+  #gone(metadata: Metadata): boolean {
+    const there = this.#entries.get(keyOf(metadata));
+    return (there === undefined || there.uid === metadata.uid) && this.#remove(keyOf(metadata));
+  }
+
+  /** True when that is worth a notification. */
+  #put(object: unknown): boolean {
+    const metadata = this.#metadata(object);
+    const key = keyOf(metadata);
+    const before = this.#entries.get(key);
+    if (before?.uid === metadata.uid && isOlder(metadata.resourceVersion, before.resourceVersion))
+      return false;
+    const reading = this.#options.read(object);
+    if (reading.kind === 'ignored') return this.#remove(key);
+    if (reading.kind === 'unreadable') return this.#setUnreadable(key, reading.message);
+    const { name, namespace, uid, resourceVersion, generation = 0 } = metadata;
+    const place = namespace === undefined ? {} : { namespace };
+    this.#entries.set(key, { name, ...place, uid, resourceVersion, generation, value: reading.value });
+    const wasUnreadable = this.#unreadable.delete(key);
+    return wasUnreadable || before?.uid !== uid || !this.#isSame(before.value, reading.value);
+  }
+
+  #setUnreadable(key: string, message: string): boolean {
+    if (this.#unreadable.get(key) === message) return false;
+    this.#unreadable.set(key, message);
+    return true;
+  }
+
+  #remove(key: string): boolean {
+    const wasUnreadable = this.#unreadable.delete(key);
+    return this.#entries.delete(key) || wasUnreadable;
+  }
+
+  #isSame(before: T, after: T): boolean {
+    const { significant = (value: T): unknown => value } = this.#options;
+    return isDeepStrictEqual(significant(before), significant(after));
+  }
+
+  #metadata(object: unknown): Metadata {
+    const reading = this.#readMetadata(object);
+    if (reading.kind === 'value') return reading.value;
+    const why = reading.kind === 'unreadable' ? reading.message : '';
+    throw new ApiError({ status: 0, reason: 'BadAnswer', message: `an object without metadata:${why}` });
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  #backoffMs(): number {
+    const { minBackoffMs = 200, maxBackoffMs = 30_000 } = this.#options;
+    return this.#jittered(Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#failures - 1, 20)));
+  }
+
+  /** Between a half and the whole, so that many watchers do not come back together. */
+  #jittered(value: number): number {
+    return value * (0.5 + (this.#options.random ?? Math.random)() / 2);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return pause(this.#options.clock, delayMs, this.#stopped.signal);
+  }
+}
+
+function keyOf(metadata: Metadata): string {
+  return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}
+
+/** resourceVersions of one collection grow; anything but two numbers counts as newer. */
+function isOlder(version: string, than: string): boolean {
+  const numbers = /^\d+$/.test(version) && /^\d+$/.test(than);
+  return numbers && BigInt(version) < BigInt(than);
+}
+
+/** A bookmark's object has a resourceVersion and nothing else. */
+function bookmark(object: unknown): { readonly resourceVersion: string } {
+  const version = (object as { metadata?: { resourceVersion?: unknown } } | null)?.metadata?.resourceVersion;
+  if (typeof version === 'string') return { resourceVersion: version };
+  throw new ApiError({ status: 0, reason: 'BadAnswer', message: 'a bookmark without resourceVersion' });
+}

@@ -1,0 +1,135 @@
+// The manager as a whole: waits for the Lease, then watches, writes facts and statuses until it is told to stop or leads no
+// more. Protection needs it for changes alone: hosts keep what they have while it is away.
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { NetworkSettings } from '../domain/network.ts';
+import { Client } from '../kubernetes/client.ts';
+import { eventRecorder } from '../kubernetes/events.ts';
+import { acquireLease } from '../kubernetes/lease.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { describeError, type WorldError } from '../runtime/errors.ts';
+import { startHealthServer } from '../runtime/health-server.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Settings } from '../runtime/settings.ts';
+import { startWorkLoop } from '../runtime/work-loop.ts';
+import { managerPass } from './manager-pass.ts';
+import { worldSource } from './world-source.ts';
+
+export interface RunManagerOptions {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** The Lease that managers lead by. */
+export const LEASE_NAME = 'ipsec-policy-manager';
+
+/** Resolves with the function that stops it; leading begins whenever the Lease is free. */
+export async function runManager({ settings, log, onBug }: RunManagerOptions): Promise<() => Promise<void>> {
+  const clock = systemClock;
+  const registry = new Registry();
+  const health = await startHealthServer({
+    host: settings.healthHost,
+    port: settings.healthPort,
+    registry,
+    unhealthy: () => undefined,
+    unready: () => undefined,
+  });
+  const requests = new Counter({
+    name: 'ipsec_policy_api_requests_total',
+    help: 'Requests sent to the API server',
+    labelNames: ['verb', 'resource'],
+    registers: [registry],
+  });
+  const leading = new Gauge({
+    name: 'ipsec_policy_leader',
+    help: '1 while this manager leads',
+    registers: [registry],
+  });
+  const client = new Client({
+    ...(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig }),
+    onRequest: (verb, resource) => requests.inc({ verb, resource: resource.plural }),
+  });
+  const identity =
+    settings.identity === '' ? `${hostname()}-${randomBytes(4).toString('hex')}` : settings.identity;
+  const onFailure = (error: WorldError, retryMs: number): void =>
+    log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
+  const stopping = new AbortController();
+
+  const lead = async (): Promise<void> => {
+    const leadership = await acquireLease(
+      {
+        client,
+        clock,
+        namespace: settings.namespace,
+        name: LEASE_NAME,
+        identity,
+        leaseSeconds: settings.leaseSeconds,
+        onFailure: (error) => onFailure(error, 0),
+      },
+      stopping.signal,
+    );
+    if (leadership === undefined) return;
+    log.info({ identity }, 'leading');
+    leading.set(1);
+    const source = worldSource(client, { clock, onChange: () => loop.trigger(), onFailure, onBug });
+    const loop = startWorkLoop({
+      clock,
+      settleMs: 20,
+      onFailure,
+      onBug,
+      pass: managerPass({
+        client,
+        source,
+        clock,
+        log,
+        events: eventRecorder({ client, clock, component: 'manager', instance: identity }),
+        settings: { ...networkSettings(settings), stageWaitMs: settings.stageWaitSeconds * 1000 },
+        check: () => leadership.check(),
+      }),
+    });
+    source.start();
+    await untilAborted([stopping.signal, leadership.lost]);
+    await loop.stop();
+    await source.stop();
+    leading.set(0);
+    // Not told to stop: another leads. The process ends, and starts again as a candidate.
+    if (!stopping.signal.aborted) leadership.check();
+    await leadership.release();
+  };
+  const led = lead().catch((error: unknown) => {
+    if (!stopping.signal.aborted) onBug(error);
+  });
+  log.info({ healthPort: health.port, identity }, 'manager started');
+  return async () => {
+    stopping.abort();
+    await led;
+    await Promise.all([client.close(), health.close()]);
+  };
+}
+
+function networkSettings(settings: Settings): NetworkSettings {
+  const { ikeProposal, espProposal, ikeReauthSeconds, ikeRekeySeconds } = settings;
+  const { childRekeySeconds, dpdSeconds, caId, guardMode } = settings;
+  return {
+    guardMode,
+    parameters: {
+      ikeProposal,
+      espProposal,
+      ikeReauthSeconds,
+      ikeRekeySeconds,
+      childRekeySeconds,
+      dpdSeconds,
+      ...(caId === '' ? {} : { caId }),
+    },
+  };
+}
+
+function untilAborted(signals: readonly AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any([...signals]);
+  return new Promise((resolve) => {
+    if (any.aborted) resolve();
+    else any.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

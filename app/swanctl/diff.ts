@@ -1,0 +1,105 @@
+// From what is desired, what stands in our file and what charon says: the steps that make them equal, in an order that
+// is safe to stop after any of them. What is equal gets no step. Pure: the clock and all memory come in as values.
+//
+// Adding, then removing, each time the file before charon (architecture, invariants 5 and 6):
+//
+//   guard-add              what a tunnel is about to carry is counted or held first
+//   initiate               children that charon has and that get a trap: the SA first, else packets wait for it
+//   write-file             the whole of what is to be loaded, before any of it is
+//   load-connection ...    growing ones first; within one, charon touches only children that differ
+//   unload-connection ...  takes the traps away; SAs go on carrying
+//   terminate-...          SAs without a desired child (left-over.ts says who ends which)
+//   reauthenticate ...     IKE_SAs that hold an older configuration than the one just loaded
+//   initiate               children that are new
+//   guard-remove
+//
+// A removal that no stage has prepared (release, gone) runs the same way on one host: the file without the child, then
+// a load without it, which takes it out of the living IKE_SA's configuration as well, so that the peer cannot bring it
+// back; then its SA is ended. A whole connection cannot be taken out of its IKE_SA, so after the unload that IKE_SA goes
+// too. What the peer still sends is dropped by its own trap or guard, never sent in plaintext.
+import type { ChildName, ConnectionName, GuardRows } from '../domain/host-config.ts';
+import { compareText } from '../domain/problem.ts';
+import { confText } from './conf-text.ts';
+import { endLeftOvers } from './left-over.ts';
+import { type FileState, type LoadInput, type LoadPlan, planLoads } from './load-plan.ts';
+import { childKey, type Loaded } from './loaded.ts';
+import { isOurs } from '../domain/names.ts';
+import { reauthentications } from './reauthenticate.ts';
+import type { Step } from './steps.ts';
+
+/** A child that should have an SA now: there is demand, or it had one before charon restarted. */
+export interface WantedChild {
+  readonly connection: ConnectionName;
+  readonly child: ChildName;
+}
+
+export interface DiffInput extends LoadInput {
+  /** leftOverIds of an earlier pass: what was left over then and still is, has been left over long enough. */
+  readonly stale?: ReadonlySet<number>;
+  /** IKE_SAs that were asked to reauthenticate a short while ago. */
+  readonly asked?: ReadonlySet<number>;
+  readonly wanted?: readonly WantedChild[];
+  readonly guard?: { readonly add?: GuardRows; readonly remove?: GuardRows };
+}
+
+export function diff(input: DiffInput): Step[] {
+  const plan = planLoads(input);
+  const initiate = initiations(input, plan);
+  return [
+    ...guardSteps('guard-add', input.guard?.add),
+    ...initiate.filter((step) => isLoaded(input.loaded, step)),
+    ...fileSteps(input.file, plan),
+    ...plan.loads.map((connection): Step => ({ kind: 'load-connection', connection })),
+    ...unloads(input),
+    ...endLeftOvers(plan.config, input.loaded, input.stale ?? new Set()),
+    ...reauthentications(input, plan, input.asked ?? new Set()),
+    ...initiate.filter((step) => !isLoaded(input.loaded, step)),
+    ...guardSteps('guard-remove', input.guard?.remove),
+  ];
+}
+
+function fileSteps(file: FileState, { config }: LoadPlan): Step[] {
+  if (config.connections.length === 0) return file === undefined ? [] : [{ kind: 'remove-file' }];
+  const equal = file !== undefined && 'connections' in file && confText(file) === confText(config);
+  return equal ? [] : [{ kind: 'write-file', config }];
+}
+
+function unloads({ desired, loaded }: DiffInput): Step[] {
+  const keep = new Set<string>(desired.connections.map(({ name }) => name));
+  return [...loaded.connections.keys()]
+    .filter((name) => isOurs(name) && !keep.has(name))
+    .sort(compareText)
+    .map((name) => ({ kind: 'unload-connection', name: name as ConnectionName }));
+}
+
+type Initiate = Extract<Step, { kind: 'initiate' }>;
+
+/** One SA a child: looked up first, because initiating what is there makes a second one (testbed: 11). */
+function initiations({ wanted, loaded }: DiffInput, { config }: LoadPlan): Initiate[] {
+  const tunnels = new Set(
+    config.connections.flatMap((connection) =>
+      connection.children
+        .filter(({ mode }) => mode === 'tunnel')
+        .map((child) => childKey(connection.name, child.name)),
+    ),
+  );
+  const present = new Set(
+    loaded.ikeSas.flatMap((sa) => sa.children.map((child) => childKey(sa.connection, child.name))),
+  );
+  return (wanted ?? [])
+    .filter(({ connection, child }) => {
+      const key = childKey(connection, child);
+      return tunnels.has(key) && !present.has(key);
+    })
+    .map(({ connection, child }) => ({ kind: 'initiate', connection, child }));
+}
+
+function isLoaded(loaded: Loaded, { connection, child }: Initiate): boolean {
+  return loaded.connections.get(connection)?.children.has(child) === true;
+}
+
+function guardSteps(kind: 'guard-add' | 'guard-remove', rows: GuardRows | undefined): Step[] {
+  const empty =
+    rows === undefined || rows.endpoints.length + rows.clusterIps.length + rows.pools.length === 0;
+  return empty ? [] : [{ kind, rows }];
+}

@@ -1,0 +1,23 @@
+// What an agent can do to its host, one thing at a time. Made by diff.ts in an order that is safe to stop after any
+// of them; applied by the agent. No step can name what is not ours: ConnectionName is made by a check alone.
+import type { ChildName, Connection, ConnectionName, GuardRows, HostConfig } from '../domain/host-config.ts';
+
+export type Step =
+  | { readonly kind: 'guard-add'; readonly rows: GuardRows }
+  /** The whole new file in one write. */
+  | { readonly kind: 'write-file'; readonly config: HostConfig }
+  /** No connection is left: no file is the same to a platform `--load-conns`, and nothing of ours stays behind. */
+  | { readonly kind: 'remove-file' }
+  | { readonly kind: 'load-connection'; readonly connection: Connection }
+  | { readonly kind: 'unload-connection'; readonly name: ConnectionName }
+  /** By uniqueId; the names are for the log. */
+  | {
+      readonly kind: 'terminate-child';
+      readonly connection: ConnectionName;
+      readonly child: string;
+      readonly uniqueId: number;
+    }
+  | { readonly kind: 'terminate-ike'; readonly connection: ConnectionName; readonly uniqueId: number }
+  | { readonly kind: 'reauthenticate'; readonly connection: ConnectionName; readonly uniqueId: number }
+  | { readonly kind: 'initiate'; readonly connection: ConnectionName; readonly child: ChildName }
+  | { readonly kind: 'guard-remove'; readonly rows: GuardRows };

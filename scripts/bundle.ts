@@ -1,0 +1,38 @@
+// Makes dist/ipsec-policy-operator.mjs: our program and all it needs in one file, the same bytes for the same input. The metafile
+// beside it says which packages are really in it.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const outfile = join(root, 'dist/ipsec-policy-operator.mjs');
+
+await mkdir(join(root, 'dist'), { recursive: true });
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: ['app/bin/main.ts'],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  minify: true,
+  keepNames: true,
+  // A stack trace prints the whole line it points at.
+  lineLimit: 200,
+  metafile: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  // CommonJS packages in an ES module: they ask for `require`, `__filename` and `__dirname`.
+  banner: {
+    js: [
+      "import{createRequire as createRequireOfBundle}from'node:module';",
+      "import{fileURLToPath as pathOfBundle}from'node:url';import{dirname as dirnameOfBundle}from'node:path';",
+      'const require=createRequireOfBundle(import.meta.url),__filename=pathOfBundle(import.meta.url),',
+      '__dirname=dirnameOfBundle(__filename);',
+    ].join(''),
+  },
+});
+await writeFile(`${outfile}.meta.json`, JSON.stringify(metafile));
+const bytes = metafile.outputs['dist/ipsec-policy-operator.mjs']?.bytes ?? 0;
+process.stderr.write(`bundle: dist/ipsec-policy-operator.mjs, ${(bytes / 1e6).toFixed(1)} MB\n`);

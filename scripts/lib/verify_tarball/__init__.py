@@ -1,0 +1,1 @@
+"""What the application framework would trip over in a tarball; see `__main__.py`."""

@@ -1,0 +1,152 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { LEASES, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
+import { connectCharon } from '../../app/vici/charon.ts';
+import type { Child } from '../support/child.ts';
+import { policyObject } from '../support/kubernetes-objects.ts';
+import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
+import { startAgent, startManager } from '../support/programs.ts';
+import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
+import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
+import { until } from '../support/until.ts';
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly message: string;
+}
+
+/** One manager, three agents, three real charons (without peers), a real API server. */
+describe('manager and agents', () => {
+  let dir: string;
+  let cluster: TestCluster;
+  let manager: Child;
+  const charons = new Map<string, NativeCharon>();
+  const agents = new Map<string, Child>();
+
+  const confFile = (host: string): string => join(dir, host, 'k8s-nodes.conf');
+  const agentOf = (name: string): Child =>
+    startAgent(
+      { name, viciSocket: charons.get(name)!.path, confFile: confFile(name) },
+      {
+        kubeconfig: cluster.adminKubeconfig,
+        logFile: join(dir, `${name}.log`),
+        env: { VERIFY_SECONDS: '1' },
+      },
+    );
+  const programmed = async (): Promise<Condition | undefined> => {
+    const policy = (await cluster.admin.get(POLICIES, { name: 'sample' })) as {
+      status?: { conditions?: Condition[] };
+    };
+    return policy.status?.conditions?.find(({ type }) => type === 'Programmed');
+  };
+  const childrenOf = async (host: string, connection: string): Promise<string[]> => {
+    const charon = await connectCharon({ path: charons.get(host)!.path, timeoutMs: 5000 });
+    try {
+      const trees = await charon.listPolicies({ trap: true });
+      return trees
+        .flatMap((tree) => Object.keys(tree))
+        .filter((key) => key.startsWith(`${connection}/`))
+        .sort();
+    } finally {
+      charon.close();
+    }
+  };
+
+  before(async function () {
+    if (nativeCharonMissing() !== undefined) this.skip();
+    dir = mkdtempSync(join(tmpdir(), 'manager-and-agents-'));
+    cluster = await startTestCluster();
+    await createSeedCluster(cluster.admin);
+    for (const { name } of SEED_HOSTS) {
+      mkdirSync(join(dir, name));
+      charons.set(name, await startNativeCharon());
+    }
+    manager = startManager({ kubeconfig: cluster.adminKubeconfig, logFile: join(dir, 'manager.log') });
+    for (const { name } of SEED_HOSTS) agents.set(name, agentOf(name));
+  });
+
+  after(async () => {
+    await Promise.all([manager, ...agents.values()].map((child) => child.kill()));
+    await Promise.all([...charons.values()].map((charon) => charon.stop()));
+    await cluster.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('takes a policy that comes before its service to traps on every host', async () => {
+    await cluster.admin.create(
+      POLICIES,
+      policyObject('sample', [{ serviceports: 'udp/53,tcp/53,tcp/9153' }]),
+    );
+    await until('the policy says that its service is missing', async () =>
+      ((await programmed())?.message ?? '').includes('kube-system/kube-dns'),
+    );
+    await createKubeDns(cluster.admin);
+    await until('Programmed=True', async () => (await programmed())?.status === 'True');
+    expect(await childrenOf('controller-0', 'k8s-node-controller-1')).to.deep.equal([
+      'k8s-node-controller-1/tcp_kube-dns_egress',
+      'k8s-node-controller-1/tcp_kube-dns_egress-2',
+      'k8s-node-controller-1/tcp_kube-dns_ingress',
+      'k8s-node-controller-1/tcp_kube-dns_ingress-2',
+      'k8s-node-controller-1/udp_kube-dns_egress',
+      'k8s-node-controller-1/udp_kube-dns_ingress',
+    ]);
+    expect(await childrenOf('worker-0', 'k8s-node-controller-0')).to.have.length(3);
+    expect(readFileSync(confFile('worker-0'), 'utf8')).to.contain('remote_ts = 172.16.192.115/32[udp/53]');
+  });
+
+  it('writes nothing while nothing changes', async () => {
+    const versions = async (): Promise<unknown> =>
+      Promise.all(
+        [NETWORKS, SHARDS, REPORTS, POLICIES].map(async (resource) =>
+          (await cluster.admin.list(resource, {})).items.map(
+            (item) => (item as { metadata: { resourceVersion: string } }).metadata.resourceVersion,
+          ),
+        ),
+      );
+    const before = await versions();
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(await versions()).to.deep.equal(before);
+  });
+
+  it('puts back what somebody unloaded', async () => {
+    const charon = await connectCharon({ path: charons.get('worker-0')!.path, timeoutMs: 5000 });
+    await charon.unloadConnection('k8s-node-controller-0');
+    charon.close();
+    await until(
+      'it is loaded again',
+      async () => (await childrenOf('worker-0', 'k8s-node-controller-0')).length === 3,
+    );
+  });
+
+  it('a restarted agent changes nothing that was right', async () => {
+    const before = readFileSync(confFile('controller-0'), 'utf8');
+    await agents.get('controller-0')!.kill();
+    agents.set('controller-0', agentOf('controller-0'));
+    await until('it has reported', async () => (await programmed())?.status === 'True');
+    expect(readFileSync(confFile('controller-0'), 'utf8')).to.equal(before);
+  });
+
+  it('removes what a deleted policy asked for, from charon, the file and the API', async () => {
+    await cluster.admin.delete(POLICIES, { name: 'sample' });
+    await until('no shard is left', async () => (await cluster.admin.list(SHARDS, {})).items.length === 0);
+    for (const { name } of SEED_HOSTS) {
+      const charon = await connectCharon({ path: charons.get(name)!.path, timeoutMs: 5000 });
+      expect(await charon.connectionNames()).to.deep.equal([]);
+      charon.close();
+      expect(() => readFileSync(confFile(name))).to.throw('ENOENT');
+    }
+  });
+
+  it('gives the Lease back when it stops', async () => {
+    manager.signal('SIGTERM');
+    await until('the manager has ended', () => manager.exited());
+    const lease = (await cluster.admin.get(LEASES, {
+      namespace: 'kube-system',
+      name: 'ipsec-policy-manager',
+    })) as { spec: { holderIdentity?: string } };
+    expect(lease.spec.holderIdentity ?? '').to.equal('');
+  });
+});

@@ -1,0 +1,109 @@
+// The platform's part of IPsec on each host: starts, kills and restarts charon as pmon does, renews certificates as
+// the daily job does, and keeps management traffic flowing so that `system-nodes` has its SAs.
+import { join } from 'node:path';
+import type { GuestProcess } from './guest-commands.ts';
+import type { Places } from './places.ts';
+import type { Certificate, PlatformPki } from './pki.ts';
+import { certificateFiles, platformFiles, STRONGSWAN_CONF } from './platform-conf.ts';
+import { HOST_NAMES, HOSTS, peersOf, type LabHost } from './topology.ts';
+
+export interface PlatformIpsec {
+  /** swanctl on a host; gives its standard output, rejects on an error. */
+  swanctl(host: LabHost, ...args: readonly string[]): Promise<string>;
+  /** Starts charon and resolves when the platform's own `--load-all` is over. */
+  startCharon(host: LabHost): Promise<void>;
+  /** Sends a signal and, when charon ends of it, resolves then. */
+  killCharon(host: LabHost, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** As pmon does for a charon that died (SIGKILL) or was stopped: a new one, a new socket. */
+  restartCharon(host: LabHost, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** A certificate by the platform's current (or previous) local CA for any name. */
+  issueCertificate(commonName: string, issuer?: 'previous' | 'current'): Certificate;
+  /** Puts a certificate in place of the host's own and makes charon load it. */
+  installCertificate(host: LabHost, certificate: Certificate): Promise<void>;
+  /** The platform's renewal: new key and certificate, `--load-creds --clear`, `--load-conns`. */
+  renewCertificate(host: LabHost): Promise<void>;
+  /** Resolves when every host has `system-nodes` SAs with every other. */
+  systemNodesUp(timeoutMs?: number): Promise<void>;
+}
+
+/** Writes the platform's files on every host; starts nothing yet. */
+export async function preparePlatform(places: Places, pki: PlatformPki, dir: string): Promise<PlatformIpsec> {
+  const daemons = new Map<LabHost, GuestProcess>();
+  const swanctl: PlatformIpsec['swanctl'] = (host, ...args) => places.run(host, ['swanctl', ...args]);
+  const installFiles = (host: LabHost, files: Readonly<Record<string, string>>): Promise<void> =>
+    places.writeFiles(host, below('/etc/swanctl/', files));
+  const ipsec: PlatformIpsec = {
+    swanctl,
+    startCharon: async (host) => {
+      const logFile = join(dir, `charon-${host}.log`);
+      const daemon = places.spawn(host, ['/usr/lib/ipsec/charon'], { logFile });
+      daemons.set(host, daemon);
+      await daemon.waitFor(/loaded \d+ connections|start-script|no connections found/);
+    },
+    killCharon: async (host, signal) => {
+      daemons.get(host)?.kill(signal);
+      await daemons.get(host)?.wait();
+    },
+    restartCharon: async (host, signal = 'SIGKILL') => {
+      await ipsec.killCharon(host, signal);
+      // A charon that was killed leaves its PID file; pmon's script removes it.
+      await places.run(host, ['rm', '-f', '/run/charon.pid', '/run/charon.vici']);
+      await ipsec.startCharon(host);
+    },
+    issueCertificate: (commonName, issuer) => pki.issue(commonName, issuer),
+    installCertificate: async (host, certificate) => {
+      await installFiles(host, certificateFiles(HOSTS[host], certificate));
+      await swanctl(host, '--load-creds', '--clear', '--noprompt');
+      await swanctl(host, '--load-conns');
+    },
+    renewCertificate: (host) => ipsec.installCertificate(host, pki.issue(`ipsec-${host}`)),
+    systemNodesUp: async (timeoutMs = 60_000) => {
+      const deadline = performance.now() + timeoutMs;
+      for (const host of HOST_NAMES) await systemNodesOf(swanctl, host, deadline);
+    },
+  };
+  for (const host of HOST_NAMES) {
+    await places.writeFiles(host, { '/run/strongswan.conf': STRONGSWAN_CONF });
+    await places.run(host, ['mount', '--bind', '/run/strongswan.conf', '/etc/strongswan.conf']);
+    await installFiles(host, platformFiles(HOSTS[host], pki, pki.issue(`ipsec-${host}`)));
+  }
+  return ipsec;
+}
+
+/** The hosts talk on the management network all the time, as the platform's services do. */
+export function startManagementTraffic(places: Places): void {
+  for (const host of HOST_NAMES) {
+    const peers = peersOf(host).map((peer) => peer.management);
+    places.spawn(host, ['/usr/bin/python3', '-IS', '-c', HEARTBEAT, HOSTS[host].management, ...peers]);
+  }
+}
+
+const HEARTBEAT = `
+import socket, sys, time
+own, *peers = sys.argv[1:]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((own, 2222))
+while True:
+    for peer in peers:
+        try: s.sendto(b"heartbeat", (peer, 2222))
+        except OSError: pass
+    # Both ends of a pair at the same moment: each then initiates, and a pair has two SAs, as on real systems.
+    time.sleep(1 - time.time() % 1)
+`;
+
+async function systemNodesOf(
+  swanctl: PlatformIpsec['swanctl'],
+  host: LabHost,
+  deadline: number,
+): Promise<void> {
+  for (;;) {
+    const sas = await swanctl(host, '--list-sas', '--ike', 'system-nodes');
+    if (peersOf(host).every((peer) => sas.includes(`@ ${peer.management}[`) && sas.includes('INSTALLED'))) return;
+    if (performance.now() > deadline) throw new Error(`${host} has no system-nodes SAs with all hosts:\n${sas}`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
+
+function below(folder: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [folder + path, text]));
+}

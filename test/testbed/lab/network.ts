@@ -1,0 +1,117 @@
+// Builds hosts and pods out of namespaces in the guest, as Calico would: a veth `cali*` and a host route for each
+// pod, a route for each other host's block. Which pods exist is pods.ts's business.
+import { createHash } from 'node:crypto';
+import { podNetns, type Places, type PodKey } from './places.ts';
+import { GUEST_CLUSTER_ADDRESS, HOST_NAMES, HOSTS, macAddress, NETWORKS, OUTSIDE_ADDRESS, peersOf, type HostFacts, type LabHost } from './topology.ts';
+
+/** Namespaces, interfaces and first routes of the three hosts. */
+export async function buildHosts(places: Places): Promise<void> {
+  const script = [
+    ...HOST_NAMES.map((name) => hostScript(HOSTS[name])),
+    `ip addr add ${GUEST_CLUSTER_ADDRESS}/24 dev br-cluster`,
+  ].join('\n');
+  await places.run('guest', ['bash', '-e'], { input: script });
+  for (const name of HOST_NAMES)
+    for (const block of HOSTS[name].blocks) await routeBlock(places, name, block, 'add');
+}
+
+/** Every other host sends what is for the block to its owner; the owner itself has the blackhole that Calico puts there. */
+export async function routeBlock(
+  places: Places,
+  owner: LabHost,
+  prefix: string,
+  action: 'add' | 'del',
+): Promise<void> {
+  const own = prefix.endsWith('/32') || prefix.endsWith('/128') ? [] : [`blackhole ${prefix} proto 80`];
+  const lines = [
+    ...own.map((route) => `ip -n ${owner} route ${action} ${route}`),
+    ...peersOf(owner).map((peer) => `ip -n ${peer.name} route ${action} ${prefix} via ${via(owner, prefix)} proto 80`),
+  ];
+  await places.run('guest', ['bash', '-e'], { input: lines.join('\n') });
+}
+
+export interface PodNetwork {
+  readonly key: PodKey;
+  readonly host: LabHost;
+  readonly addresses: readonly string[];
+}
+
+/** The pod's end has /32 (/128) addresses and a default route to the host, which answers for everything. */
+export async function plugPod(places: Places, pod: PodNetwork): Promise<void> {
+  const netns = podNetns(pod.key);
+  const cali = caliName(pod.key);
+  const families = pod.addresses.map((address) => {
+    const gateway = address.includes(':') ? 'fe80::ecee:eeff:feee:eeee' : '169.254.1.1';
+    const nodad = address.includes(':') ? 'nodad' : '';
+    return `
+ip -n ${netns} addr add ${address} dev eth0 ${nodad}
+ip -n ${netns} route add default via ${gateway} dev eth0 onlink
+ip -n ${pod.host} route add ${address} dev ${cali} proto 80`;
+  });
+  const script = `
+ip netns add ${netns}
+ip -n ${pod.host} link add ${cali} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns ${netns}
+ip -n ${pod.host} link set ${cali} up
+ip -n ${netns} link set lo up
+ip -n ${netns} link set eth0 up${families.join('')}`;
+  await places.run('guest', ['bash', '-e'], { input: script });
+}
+
+/** Everything that runs in the pod ends with it. */
+export async function unplugPod(places: Places, pod: PodNetwork): Promise<void> {
+  const netns = podNetns(pod.key);
+  const script = `
+ip netns pids ${netns} | xargs -r kill -9
+ip -n ${pod.host} link del ${caliName(pod.key)}
+ip netns del ${netns}`;
+  await places.run('guest', ['bash', '-e'], { input: script });
+}
+
+/** As Calico names it: `cali` and eleven hexadecimal digits of a hash of the pod. */
+export function caliName(pod: PodKey): string {
+  return `cali${createHash('sha1').update(pod.replace('/', '.')).digest('hex').slice(0, 11)}`;
+}
+
+/** Stops (or lets through again) what two hosts send each other on the cluster-host network, silently. */
+export async function setCut(places: Places, between: [LabHost, LabHost], cut: boolean): Promise<void> {
+  const table = `cut-${between.toSorted().join('-')}`;
+  const [a, b] = between.map((host) => macAddress(HOSTS[host], 'cluster'));
+  const rules = `table bridge ${table} { chain forward { type filter hook forward priority 0;
+    ether saddr ${a} ether daddr ${b} drop; ether saddr ${b} ether daddr ${a} drop; } }`;
+  const command = cut ? ['nft', rules] : ['nft', `delete table bridge ${table}`];
+  await places.run('guest', command);
+}
+
+function via(owner: LabHost, prefix: string): string {
+  return prefix.includes(':') ? HOSTS[owner].cluster6 : HOSTS[owner].cluster;
+}
+
+function hostScript(host: HostFacts): string {
+  const { name } = host;
+  const leg = (network: (typeof NETWORKS)[number]): string => {
+    const outer = `${network}-${host.number}`;
+    const address = { oam: host.oam, mgmt: host.management, cluster: host.cluster }[network];
+    return `
+ip link add ${outer} type veth peer name ${network} address ${macAddress(host, network)} netns ${name}
+ip link set ${outer} master br-${network} up
+ip -n ${name} link set ${network} up
+ip -n ${name} addr add ${address}/24 dev ${network}`;
+  };
+  return `
+ip netns add ${name}
+ip -n ${name} link set lo up${NETWORKS.map(leg).join('')}
+ip -n ${name} addr add ${host.cluster6}/64 dev cluster nodad
+ip -n ${name} route add default via ${OUTSIDE_ADDRESS} dev oam
+touch /run/ns/${name}.mnt /run/ns/${name}.uts
+nsenter --net=/run/netns/${name} unshare --mount=/run/ns/${name}.mnt --uts=/run/ns/${name}.uts \\
+  --propagation private bash -e <<'EOF'
+hostname ${name}
+mount -t sysfs sysfs /sys
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.default.proxy_arp=1
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc/swanctl
+mkdir -p /run/lock /etc/swanctl/{conf.d,x509,x509ca,private,rsa,ecdsa,pkcs8,pkcs12,pubkey,x509aa,x509ac,x509crl,x509ocsp,bliss}
+EOF
+`;
+}
