@@ -133,7 +133,8 @@ async function reconcile(options: AgentPassOptions, memory: Memory, inputs: Inpu
     removeFile: () => conf.remove(),
   });
   for (const step of steps)
-    if (step.kind === 'reauthenticate') memory.asked.set(step.uniqueId, clock.monotonic());
+    if (step.kind === 'reauthenticate' || step.kind === 'terminate-ike')
+      memory.asked.set(step.uniqueId, clock.monotonic());
 
   const after =
     steps.length === 0 ? { file, loaded } : { file: await conf.read(), loaded: await readCharon(charon) };

@@ -21,8 +21,10 @@ const OUR_PREFIX = 'k8s-node-';
 const NAME = /^[A-Za-z0-9_-]+$/;
 /** The platform's own connection; its tests count lines with this text. */
 const PLATFORM_NAME = 'system-nodes';
-/** Longest label of a host or service; leaves every name of ours below VICI's 255 bytes. */
+/** Longest label of a host; leaves every connection's name below VICI's 255 bytes. */
 const LABEL_LENGTH = 63;
+/** Of a namespace or service within a child's name: swanctl 5.9.8 silently cuts a name over 127 bytes and loads another child. */
+const CHILD_LABEL_LENGTH = 48;
 
 /** Holds the pass children; not a peer's. */
 export const LOCAL_CONNECTION = `${OUR_PREFIX}local` as ConnectionName;
@@ -200,7 +202,7 @@ function namespacedBase({ flow, service, direction }: PlannedChild): string {
 /** Kubernetes' own names pass unchanged, but for one that holds the platform's. What is no such name still makes a valid one. */
 function label(text: string): string {
   return text
-    .slice(0, LABEL_LENGTH)
+    .slice(0, CHILD_LABEL_LENGTH)
     .replaceAll(/[^A-Za-z0-9_-]/g, '-')
     .replaceAll(PLATFORM_NAME, PLATFORM_NAME.replace('-', '_'));
 }

@@ -25,14 +25,13 @@ export function shardSpecs(
   const { resolved, shards } = step;
   const [namespace = '', service = ''] = step.key.split('/');
   const indexes = new Set([0, ...shards.map(({ index }) => index), ...endpoints.keys()]);
-  const standing = shards.find((shard) => shard.index === 0);
   return [...indexes]
     .sort((a, b) => a - b)
     .map((index) => ({
       namespace,
       service,
       index,
-      clusterIps: index === 0 ? (resolved?.clusterIps ?? standing?.clusterIps ?? []) : [],
+      clusterIps: index === 0 ? (resolved?.clusterIps ?? []) : [],
       servicePorts: index === 0 ? heldServicePorts(resolved, stages) : [],
       stages: index === 0 ? stages : [],
       endpoints: endpoints.get(index) ?? [],

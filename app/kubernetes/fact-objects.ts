@@ -1,14 +1,12 @@
 // How the shared facts look in their objects: domain value to `spec`, for the writers. The way back, with its checks,
 // is read-facts.ts; a round trip gives the same value.
-import { shardName, type HostFact, type NetworkFact, type ShardSpec } from '../domain/facts.ts';
+import { shardName, type HostFact, type ShardSpec } from '../domain/facts.ts';
+import type { NetworkSpec } from '../domain/network.ts';
 import { formatPort } from '../domain/ports.ts';
 import { HOSTS, NETWORKS, SHARDS, type Resource } from './resources.ts';
 
 /** IPsecNetwork's only name. */
 export const NETWORK_NAME = 'cluster';
-
-/** What the manager writes into IPsecNetwork; the uid is the API server's. */
-export type NetworkSpec = Omit<NetworkFact, 'uid'>;
 
 /** How facts of one kind are named and written. */
 export interface FactKind<T> {

@@ -1,13 +1,13 @@
 // IPsecPolicy: what the user wrote, and the status that was last written to it.
 import type { Policy } from '../domain/world.ts';
-import type { PolicyStatus } from './write-status.ts';
+import type { StoredPolicyStatus } from './write-status.ts';
 import { INTEGER, listOf, makeReader, METADATA, objectOf, optional, TEXT } from './schema.ts';
 import type { Metadata, Reader } from './schema.ts';
 
 /** A policy with its status as it stands in the API; the policy alone is what is worth a notification. */
 export interface StoredPolicy {
   readonly policy: Policy;
-  readonly status: PolicyStatus | undefined;
+  readonly status: StoredPolicyStatus | undefined;
 }
 
 interface Raw {
@@ -20,7 +20,7 @@ interface Raw {
       readonly serviceports: string;
     }[];
   };
-  readonly status?: PolicyStatus | null;
+  readonly status?: StoredPolicyStatus | null;
 }
 
 export function policyReader(): Reader<StoredPolicy> {

@@ -49,12 +49,22 @@ export interface WorldSource {
 
 export function worldSource(client: Client, callbacks: WatchCallbacks): WorldSource {
   const caches: { readonly kind: string; readonly cache: WatchCache<unknown> }[] = [];
-  const watch = <T>(resource: Resource, read: Reader<T>): WatchCache<T> => {
-    const cache = new WatchCache<T>({ client, resource, read, ...callbacks });
+  const watch = <T>(
+    resource: Resource,
+    read: Reader<T>,
+    significant?: (value: T) => unknown,
+  ): WatchCache<T> => {
+    const cache = new WatchCache<T>({
+      client,
+      resource,
+      read,
+      ...callbacks,
+      ...(significant && { significant }),
+    });
     caches.push({ kind: resource.kind, cache: cache as WatchCache<unknown> });
     return cache;
   };
-  const policies = watch(POLICIES, policyReader());
+  const policies = watch(POLICIES, policyReader(), ({ policy }) => policy);
   const services = watch<Service>(SERVICES, serviceReader());
   const slices = watch<EndpointSlice>(ENDPOINT_SLICES, endpointSliceReader());
   const nodes = watch<Node>(NODES, nodeReader());

@@ -9,7 +9,7 @@
 //   load-connection ...    growing ones first; within one, charon touches only children that differ
 //   unload-connection ...  takes the traps away; SAs go on carrying
 //   terminate-...          SAs without a desired child (left-over.ts says who ends which)
-//   reauthenticate ...     IKE_SAs that hold an older configuration than the one just loaded
+//   renewals               IKE_SAs that hold an older configuration than the one just loaded (renew.ts)
 //   initiate               children that are new
 //   guard-remove
 //
@@ -24,7 +24,7 @@ import { endLeftOvers } from './left-over.ts';
 import { type FileState, type LoadInput, type LoadPlan, planLoads } from './load-plan.ts';
 import { childKey, type Loaded } from './loaded.ts';
 import { isOurs } from '../domain/names.ts';
-import { reauthentications } from './reauthenticate.ts';
+import { renewals } from './renew.ts';
 import type { Step } from './steps.ts';
 
 /** A child that should have an SA now: there is demand, or it had one before charon restarted. */
@@ -36,7 +36,7 @@ export interface WantedChild {
 export interface DiffInput extends LoadInput {
   /** leftOverIds of an earlier pass: what was left over then and still is, has been left over long enough. */
   readonly stale?: ReadonlySet<number>;
-  /** IKE_SAs that were asked to reauthenticate a short while ago. */
+  /** IKE_SAs with an old configuration that were ended a short while ago, and may still be there: the peer is away. */
   readonly asked?: ReadonlySet<number>;
   readonly wanted?: readonly WantedChild[];
   readonly guard?: { readonly add?: GuardRows; readonly remove?: GuardRows };
@@ -52,7 +52,7 @@ export function diff(input: DiffInput): Step[] {
     ...plan.loads.map((connection): Step => ({ kind: 'load-connection', connection })),
     ...unloads(input),
     ...endLeftOvers(plan.config, input.loaded, input.stale ?? new Set()),
-    ...reauthentications(input, plan, input.asked ?? new Set()),
+    ...renewals(input, plan, input.asked ?? new Set()),
     ...initiate.filter((step) => !isLoaded(input.loaded, step)),
     ...guardSteps('guard-remove', input.guard?.remove),
   ];

@@ -4,7 +4,7 @@
 // | ------------- | ------------------ | -------- | ------------ | ---------------------- |
 // | yes           | equal              | equal    | no, if sent  | stay                   |
 // | yes           | equal              | differ   | plain        | take up the new ones   |
-// | yes           | differ or unknown  | any      | replaces it  | keep the old: loadedAt |
+// | yes           | differ             | any      | replaces it  | keep the old: loadedAt |
 // | no            | -                  | any      | makes it     | keep the old: loadedAt |
 import type { Connection, ConnectionName, HostConfig, PeerConnection } from '../domain/host-config.ts';
 import { compareText } from '../domain/problem.ts';
@@ -76,9 +76,15 @@ function isReplaced(connection: PeerConnection, known: Connection | undefined, i
   if (loaded === undefined) return true;
   if (!sameTexts(loaded.localAddresses, [connection.localAddress])) return true;
   if (!sameTexts(loaded.remoteAddresses, [connection.remoteAddress])) return true;
-  // Proposals are not shown by charon. What we sent, or else the file that was written before it was sent, tells.
-  if (input.sent.get(connection.name) === contentText(connection)) return false;
-  return known?.kind !== 'peer' || connectionOnlyText(known) !== connectionOnlyText(connection);
+  // charon does not show proposals. What we sent last tells, or else the file, which was written before it was sent. With
+  // neither (a lost file and a new agent) what is there is taken to be right: IKE_SAs are not ended on a suspicion.
+  const before =
+    ownText(input.sent.get(connection.name)) ?? (known?.kind === 'peer' && connectionOnlyText(known));
+  return typeof before === 'string' && before !== connectionOnlyText(connection);
+}
+
+function ownText(sent: string | undefined): string | undefined {
+  return sent === undefined ? undefined : JSON.stringify({ ...(JSON.parse(sent) as object), children: {} });
 }
 
 function needsLoad(connection: Connection, { sent, loaded }: LoadInput): boolean {

@@ -18,6 +18,10 @@ export type Step =
       readonly uniqueId: number;
     }
   | { readonly kind: 'terminate-ike'; readonly connection: ConnectionName; readonly uniqueId: number }
+  /**
+   * Makes the peer look its configuration up anew (renew.ts): the cure when `initiate` is refused over a living IKE_SA.
+   * No diff asks for it: only who initiates can know.
+   */
   | { readonly kind: 'reauthenticate'; readonly connection: ConnectionName; readonly uniqueId: number }
   | { readonly kind: 'initiate'; readonly connection: ConnectionName; readonly child: ChildName }
   | { readonly kind: 'guard-remove'; readonly rows: GuardRows };

@@ -13,23 +13,16 @@ import type { Problem } from '../../app/domain/problem.ts';
 import { ApiError, isConflict, isNotFound } from '../../app/kubernetes/api-error.ts';
 import { Client } from '../../app/kubernetes/client.ts';
 import { eventRecorder } from '../../app/kubernetes/events.ts';
-import {
-  HOST_FACTS,
-  NETWORK_FACTS,
-  SHARD_FACTS,
-  type NetworkSpec,
-} from '../../app/kubernetes/fact-objects.ts';
+import { HOST_FACTS, NETWORK_FACTS, SHARD_FACTS } from '../../app/kubernetes/fact-objects.ts';
+import type { NetworkSpec } from '../../app/domain/network.ts';
+import type { PolicyStatus } from '../../app/domain/policy-status.ts';
 import { hostReader, networkReader, shardReader } from '../../app/kubernetes/read-facts.ts';
 import { policyReader } from '../../app/kubernetes/read-policy.ts';
 import { reportReader } from '../../app/kubernetes/read-report.ts';
 import { EVENTS, HOSTS, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
 import type { Reader } from '../../app/kubernetes/schema.ts';
 import { createFact, createReport, deleteFact, replaceFact } from '../../app/kubernetes/write-facts.ts';
-import {
-  writePolicyStatus,
-  writeReport,
-  type WantedPolicyStatus,
-} from '../../app/kubernetes/write-status.ts';
+import { writePolicyStatus, writeReport } from '../../app/kubernetes/write-status.ts';
 import { systemClock } from '../../app/runtime/clock.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
@@ -76,7 +69,7 @@ const REPORT: HostReport = {
   counters: { connections: 2, flows: 4, flowsInForce: 3, childSas: 1 },
   charonVersion: '5.9.8',
 };
-const STATUS: WantedPolicyStatus = {
+const STATUS: PolicyStatus = {
   observedGeneration: 1,
   policies: 1,
   endpoints: 2,

@@ -58,18 +58,28 @@ describe('diff, replayed', function () {
     replay((host) => {
       for (const { from } of host.charon.ikeSas)
         expect(host.charon.connections.get(from.name)).to.equal(from);
-    });
+    }, UNKNOWABLE);
   });
 });
 
+/** Without file and memory nobody knows which parameters charon has; IKE_SAs are not ended on a suspicion. */
+const UNKNOWABLE: readonly Disturbance[] = [
+  'the file is lost',
+  'the file is damaged',
+  'the file is lost and the agent restarts',
+];
+
 /** Every move of every sequence; `settled` after each. What must hold after every single step is checked on the way. */
-function replay(settled: (host: ModelHost, desired: HostConfig) => void): void {
+function replay(
+  settled: (host: ModelHost, desired: HostConfig) => void,
+  without: readonly Disturbance[] = [],
+): void {
   fc.assert(
     fc.property(fc.array(someMove, { minLength: 1, maxLength: 5 }), (moves) => {
       const host = new ModelHost();
       for (const { desired, crashAfter, before, afterCrash, traffic } of moves) {
         send(host, traffic);
-        DISTURBANCES[before](host);
+        if (!without.includes(before)) DISTURBANCES[before](host);
         watchedPass(host, desired, crashAfter);
         // Unloaded and loaded again between two looks of ours: charon shows no trace of that, so no diff can see it.
         const unseen =
@@ -114,12 +124,13 @@ function fileIsEqualOrAhead(host: ModelHost, desired: HostConfig): void {
   if (!isAhead) expect(ours(host)).to.deep.equal(file);
 }
 
-/** connection/child of everything that is loaded as it is desired, its connection too: it must see no event. */
+/** connection/child of everything that is loaded as it is desired, its connection and IKE_SA too: it must see no event. */
 function untouched(host: ModelHost, desired: HostConfig): Set<string> {
   return new Set(
     [...trees(desired)].flatMap(([name, tree]) => {
       const loaded = host.charon.connections.get(name);
       if (loaded === undefined || !hasOwn(loaded, tree)) return [];
+      if (host.charon.ikeSas.some(({ from }) => from.name === name && from !== loaded)) return [];
       const children = new Map(childrenOf(loaded.tree));
       return childrenOf(tree)
         .filter(([child, config]) => equal(children.get(child), config))

@@ -28,7 +28,6 @@ export class ModelHost {
   file: string | undefined;
   #sent = new Map<ConnectionName, string>();
   #stale = new Set<number>();
-  #asked = new Set<number>();
 
   constructor() {
     this.charon.loadConns(PLATFORM);
@@ -46,7 +45,6 @@ export class ModelHost {
       sent: this.#sent,
       now: new Date(this.charon.nowMs).toISOString(),
       stale: this.#stale,
-      asked: this.#asked,
     });
     this.#stale = leftOverIds(desired, loaded);
     const applied = steps.slice(0, crashAfter);
@@ -62,7 +60,6 @@ export class ModelHost {
   agentRestarts(): void {
     this.#sent.clear();
     this.#stale.clear();
-    this.#asked.clear();
   }
 
   charonRestarts(): void {
@@ -111,9 +108,7 @@ export class ModelHost {
         this.charon.terminateIke(step.uniqueId);
         break;
       case 'reauthenticate':
-        this.charon.reauthenticate(step.uniqueId);
-        this.#asked.add(step.uniqueId);
-        break;
+        throw new Error('a diff never asks for it');
       case 'initiate':
         this.charon.initiate(step.connection, step.child);
         break;

@@ -99,16 +99,6 @@ export class ModelCharon {
     this.ikeSas = this.ikeSas.filter((sa) => sa !== ikeSa);
   }
 
-  /** Make before break: the same SAs, out of what is loaded now (20). */
-  reauthenticate(uniqueId: number): void {
-    this.ikeSas = this.ikeSas.map((sa) => {
-      const from = this.connections.get(sa.from.name);
-      if (sa.uniqueId !== uniqueId || from === undefined) return sa;
-      const childSas = sa.childSas.map((item) => ({ ...item, uniqueId: this.#nextId++ }));
-      return { uniqueId: this.#nextId++, from, establishedMs: this.nowMs, childSas };
-    });
-  }
-
   /** 9: a new charon knows nothing. */
   restart(): void {
     this.connections.clear();

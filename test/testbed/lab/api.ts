@@ -18,15 +18,17 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 export interface Api {
   /** JSON in, JSON out; rejects with the server's message on any status from 400 on. */
-  call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>;
+  call(method: Method, path: string, body?: unknown, contentType?: string): Promise<unknown>;
   get(path: string): Promise<KubeObject>;
   list(path: string): Promise<readonly KubeObject[]>;
   /** Creates it or makes it so: server-side apply as field manager `lab`, with force. */
   apply(object: KubeObject): Promise<KubeObject>;
-  /** The same for the status subresource; it must exist. */
-  applyStatus(object: KubeObject): Promise<KubeObject>;
+  /** Merges into the status subresource; lists are replaced. A Node's two InternalIPs cannot be applied. */
+  patchStatus(object: KubeObject): Promise<KubeObject>;
   /** Deletes it if it is there, without a grace period. */
   remove(object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<void>;
   close(): Promise<void>;
@@ -47,11 +49,11 @@ export function openApi(kubeconfig: string): Api {
   const { server, 'certificate-authority-data': ca } = config.clusters[0].cluster;
   const { 'client-certificate-data': cert, 'client-key-data': key } = config.users[0].user;
   const dispatcher = new Agent({ connect: { ca: decode(ca), cert: decode(cert), key: decode(key) } });
-  const call: Api['call'] = async (method, path, body) => {
+  const call: Api['call'] = async (method, path, body, contentType = 'application/json') => {
     const response = await request(server + path, {
       dispatcher,
       method,
-      headers: { 'content-type': method === 'PATCH' ? APPLY : 'application/json' },
+      headers: { 'content-type': contentType },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const answer: unknown = await response.body.json();
@@ -61,16 +63,14 @@ export function openApi(kubeconfig: string): Api {
       status: response.statusCode,
     });
   };
-  const apply = async (object: KubeObject, subresource: string): Promise<KubeObject> => {
-    const path = `${objectPath(object)}${subresource}?fieldManager=lab&force=true`;
-    return (await call('PATCH', path, object)) as KubeObject;
-  };
   return {
     call,
     get: async (path) => (await call('GET', path)) as KubeObject,
     list: async (path) => ((await call('GET', path)) as { items: KubeObject[] | null }).items ?? [],
-    apply: (object) => apply(object, ''),
-    applyStatus: (object) => apply(object, '/status'),
+    apply: async (object) =>
+      (await call('PATCH', `${objectPath(object)}?fieldManager=lab&force=true`, object, APPLY)) as KubeObject,
+    patchStatus: async (object) =>
+      (await call('PATCH', `${objectPath(object)}/status`, object, MERGE)) as KubeObject,
     remove: async (object) => {
       try {
         await call('DELETE', `${objectPath(object)}?gracePeriodSeconds=0`);
@@ -84,9 +84,14 @@ export function openApi(kubeconfig: string): Api {
 
 /** JSON is YAML. */
 const APPLY = 'application/apply-patch+yaml';
+const MERGE = 'application/merge-patch+json';
 
 /** `/apis/<group>/<version>/namespaces/<namespace>/<plural>/<name>`. */
-export function objectPath({ apiVersion, kind, metadata }: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): string {
+export function objectPath({
+  apiVersion,
+  kind,
+  metadata,
+}: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
   return `${root}${namespace}/${plural(kind)}/${metadata.name}`;

@@ -27,7 +27,7 @@ export async function startCapture(places: Places, dir: string, number: number):
   const inGuest = `/run/capture-${number}.pcap`;
   const file = join(dir, `capture-${number}.pcap`);
   const tcpdump = places.spawn('guest', [
-    ...['tcpdump', '-i', 'br-cluster', '-n', '-p', '-B', '16384', '--immediate-mode', '-U', '-s', '192'],
+    ...['tcpdump', '-i', 'br-cluster', '-n', '-B', '16384', '--immediate-mode', '-U', '-s', '192'],
     ...['-w', inGuest, 'ip or ip6'],
   ]);
   await tcpdump.waitFor(/listening on/);
@@ -39,9 +39,12 @@ export async function startCapture(places: Places, dir: string, number: number):
       await places.run('guest', ['bash', '-c', `until grep -aq ${mark} ${inGuest}; do sleep 0.05; done`]);
       tcpdump.kill('SIGINT');
       const { stderr } = await tcpdump.wait();
-      if (!/\b0 packets dropped by kernel/.test(stderr)) throw new Error(`the capture lost frames: ${stderr}`);
+      if (!/\b0 packets dropped by kernel/.test(stderr))
+        throw new Error(`the capture lost frames: ${stderr}`);
       await places.run('guest', ['mv', inGuest, file]);
-      return sortWire(readPcap(readFileSync(file)).filter((packet) => packet.destination !== GUEST_CLUSTER_ADDRESS));
+      return sortWire(
+        readPcap(readFileSync(file)).filter((packet) => packet.destination !== GUEST_CLUSTER_ADDRESS),
+      );
     },
   };
 }
@@ -69,7 +72,8 @@ export function sortWire(packets: readonly Packet[]): Wire {
 /** Of ESP, bare or in UDP 4500, where four zero bytes mean IKE and a single byte 0xff keeps a NAT open (RFC 3948). */
 function espSpi({ protocol, destinationPort, sourcePort, payload }: Packet): string | undefined {
   if (protocol === 50) return payload.subarray(0, 4).toString('hex');
-  if (protocol !== 17 || (destinationPort !== 4500 && sourcePort !== 4500) || payload.length < 16) return undefined;
+  if (protocol !== 17 || (destinationPort !== 4500 && sourcePort !== 4500) || payload.length < 16)
+    return undefined;
   const marker = payload.subarray(8, 12).toString('hex');
   return marker === '00000000' ? undefined : marker;
 }

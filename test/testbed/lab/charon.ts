@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { GuestProcess } from './guest-commands.ts';
 import type { Places } from './places.ts';
 import type { Certificate, PlatformPki } from './pki.ts';
-import { certificateFiles, platformFiles, STRONGSWAN_CONF } from './platform-conf.ts';
+import { certificateFiles, platformFiles } from './platform-conf.ts';
 import { HOST_NAMES, HOSTS, peersOf, type LabHost } from './topology.ts';
 
 export interface PlatformIpsec {
@@ -62,11 +62,9 @@ export async function preparePlatform(places: Places, pki: PlatformPki, dir: str
       for (const host of HOST_NAMES) await systemNodesOf(swanctl, host, deadline);
     },
   };
-  for (const host of HOST_NAMES) {
-    await places.writeFiles(host, { '/run/strongswan.conf': STRONGSWAN_CONF });
-    await places.run(host, ['mount', '--bind', '/run/strongswan.conf', '/etc/strongswan.conf']);
-    await installFiles(host, platformFiles(HOSTS[host], pki, pki.issue(`ipsec-${host}`)));
-  }
+  await Promise.all(
+    HOST_NAMES.map((host) => installFiles(host, platformFiles(HOSTS[host], pki, pki.issue(`ipsec-${host}`)))),
+  );
   return ipsec;
 }
 
@@ -98,8 +96,10 @@ async function systemNodesOf(
 ): Promise<void> {
   for (;;) {
     const sas = await swanctl(host, '--list-sas', '--ike', 'system-nodes');
-    if (peersOf(host).every((peer) => sas.includes(`@ ${peer.management}[`) && sas.includes('INSTALLED'))) return;
-    if (performance.now() > deadline) throw new Error(`${host} has no system-nodes SAs with all hosts:\n${sas}`);
+    if (peersOf(host).every((peer) => sas.includes(`@ ${peer.management}[`) && sas.includes('INSTALLED')))
+      return;
+    if (performance.now() > deadline)
+      throw new Error(`${host} has no system-nodes SAs with all hosts:\n${sas}`);
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
 }

@@ -31,11 +31,15 @@ export async function applyNode(api: Api, host: LabHost, ready = true): Promise<
   const { cluster, cluster6 } = HOSTS[host];
   await api.apply(typed('v1', 'Node', nodeObject(host)));
   const status = nodeStatus([cluster, cluster6], ready);
-  await api.applyStatus(typed('v1', 'Node', { metadata: { name: host }, ...status }));
+  await api.patchStatus(typed('v1', 'Node', { metadata: { name: host }, ...status }));
 }
 
 /** With the service account that the admission of pods asks for. */
 export async function ensureNamespace(api: Api, name: string): Promise<void> {
   await api.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-  await api.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: name, name: 'default' } });
+  await api.apply({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { namespace: name, name: 'default' },
+  });
 }

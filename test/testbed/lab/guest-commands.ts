@@ -1,5 +1,5 @@
 // Programs in the guest over one connection: each gets an id; its output and its end come back as events. The other
-// side is guest-server.ts; booting is guest.ts.
+// side is guest-server.py; booting is guest.ts.
 import { createWriteStream } from 'node:fs';
 import type { Socket } from 'node:net';
 import { lineReader, type GuestEvent, type GuestRequest } from './guest-protocol.ts';
@@ -37,10 +37,15 @@ export interface GuestProcess {
   wait(): Promise<CommandResult>;
 }
 
+/** Files of namespaces; none: the guest's own. */
+export type Namespaces = readonly string[];
+
 export interface GuestCommands {
   /** Runs to the end, whatever the exit code. */
-  exec(argv: readonly string[], options?: ExecOptions): Promise<CommandResult>;
-  spawn(argv: readonly string[], options?: SpawnOptions): GuestProcess;
+  exec(namespaces: Namespaces, argv: readonly string[], options?: ExecOptions): Promise<CommandResult>;
+  spawn(namespaces: Namespaces, argv: readonly string[], options?: SpawnOptions): GuestProcess;
+  /** Before these namespaces are removed. */
+  forget(namespaces: Namespaces): void;
 }
 
 type EventSink = (event: Exclude<GuestEvent, { kind: 'hello' }>) => void;
@@ -64,7 +69,7 @@ export function guestCommands(socket: Socket): GuestCommands {
   socket.on('close', () => {
     for (const [id, sink] of sinks) sink({ kind: 'exit', id, code: null, signal: 'guest' });
   });
-  const spawn = (argv: readonly string[], options: SpawnOptions = {}): GuestProcess => {
+  const spawn: GuestCommands['spawn'] = (namespaces, argv, options = {}) => {
     const id = ++lastId;
     const { env, input } = options;
     const run = guestProcess((signal, group) => say({ kind: 'signal', id, signal, group }), options.logFile);
@@ -72,12 +77,14 @@ export function guestCommands(socket: Socket): GuestCommands {
       if (event.kind === 'exit') sinks.delete(id);
       run.take(event);
     });
-    say({ kind: 'start', id, argv, ...(env && { env }), ...(input !== undefined && { input }) });
+    say({ kind: 'start', id, namespaces, argv, ...(env && { env }), ...(input !== undefined && { input }) });
     return run.process;
   };
   return {
     spawn,
-    exec: (argv, options) => execute(spawn(argv, options), argv, options?.timeoutMs ?? 30_000),
+    exec: (namespaces, argv, options) =>
+      execute(spawn(namespaces, argv, options), argv, options?.timeoutMs ?? 30_000),
+    forget: (namespaces) => say({ kind: 'forget', namespaces }),
   };
 }
 

@@ -1,10 +1,12 @@
 // What the test process and the server in the guest say to each other: one JSON object a line, over TCP on the
-// out-of-band network. guest.ts speaks one side, guest-server.ts the other.
+// out-of-band network. guest-commands.ts speaks one side, guest-server.py the other.
 
 export type GuestRequest =
   | {
       readonly kind: 'start';
       readonly id: number;
+      /** Files of namespaces to run in; none: the guest's own. */
+      readonly namespaces: readonly string[];
       readonly argv: readonly string[];
       readonly env?: Readonly<Record<string, string>>;
       /** Written to standard input, which is then closed. */

@@ -79,8 +79,7 @@ function boot(options: GuestOptions, logFile: string, port: number): ChildProces
     LAB_GUEST: GUEST_ADDRESS,
     LAB_OUTSIDE: OUTSIDE_ADDRESS,
     LAB_PORT: port,
-    LAB_NODE: process.execPath,
-    LAB_SERVER: join(here, 'guest-server.ts'),
+    LAB_SERVER: join(here, 'guest-server.py'),
   };
   const log = openSync(logFile, 'a');
   const machine = spawn(

@@ -39,5 +39,5 @@ ip xfrm state add src 127.0.0.1 dst 127.0.0.2 proto esp spi 1 reqid 1 mode tunne
   aead 'rfc4106(gcm(aes))' 0x0102030405060708090a0b0c0d0e0f1011121314 128
 ip xfrm state flush
 
-"$LAB_NODE" "$LAB_SERVER" "$LAB_OUTSIDE" "$LAB_PORT" || echo "guest-server ended with $?"
+/usr/bin/python3 -IS "$LAB_SERVER" "$LAB_OUTSIDE" "$LAB_PORT" || echo "guest-server ended with $?"
 poweroff -f

@@ -1,18 +1,31 @@
 // Builds hosts and pods out of namespaces in the guest, as Calico would: a veth `cali*` and a host route for each
 // pod, a route for each other host's block. Which pods exist is pods.ts's business.
 import { createHash } from 'node:crypto';
+import { STRONGSWAN_CONF } from './platform-conf.ts';
 import { podNetns, type Places, type PodKey } from './places.ts';
-import { GUEST_CLUSTER_ADDRESS, HOST_NAMES, HOSTS, macAddress, NETWORKS, OUTSIDE_ADDRESS, peersOf, type HostFacts, type LabHost } from './topology.ts';
+import {
+  GUEST_CLUSTER_ADDRESS,
+  HOST_NAMES,
+  HOSTS,
+  macAddress,
+  NETWORKS,
+  OUTSIDE_ADDRESS,
+  peersOf,
+  type HostFacts,
+  type LabHost,
+  type LabNetwork,
+} from './topology.ts';
 
 /** Namespaces, interfaces and first routes of the three hosts. */
 export async function buildHosts(places: Places): Promise<void> {
   const script = [
     ...HOST_NAMES.map((name) => hostScript(HOSTS[name])),
     `ip addr add ${GUEST_CLUSTER_ADDRESS}/24 dev br-cluster`,
+    routeScript(
+      HOST_NAMES.flatMap((name) => HOSTS[name].blocks.flatMap((block) => blockRoutes(name, block, 'add'))),
+    ),
   ].join('\n');
   await places.run('guest', ['bash', '-e'], { input: script });
-  for (const name of HOST_NAMES)
-    for (const block of HOSTS[name].blocks) await routeBlock(places, name, block, 'add');
 }
 
 /** Every other host sends what is for the block to its owner; the owner itself has the blackhole that Calico puts there. */
@@ -22,12 +35,31 @@ export async function routeBlock(
   prefix: string,
   action: 'add' | 'del',
 ): Promise<void> {
-  const own = prefix.endsWith('/32') || prefix.endsWith('/128') ? [] : [`blackhole ${prefix} proto 80`];
-  const lines = [
-    ...own.map((route) => `ip -n ${owner} route ${action} ${route}`),
-    ...peersOf(owner).map((peer) => `ip -n ${peer.name} route ${action} ${prefix} via ${via(owner, prefix)} proto 80`),
-  ];
-  await places.run('guest', ['bash', '-e'], { input: lines.join('\n') });
+  await places.run('guest', ['bash', '-e'], { input: routeScript(blockRoutes(owner, prefix, action)) });
+}
+
+interface RouteLine {
+  readonly on: LabHost;
+  readonly line: string;
+}
+
+function blockRoutes(owner: LabHost, prefix: string, action: 'add' | 'del'): RouteLine[] {
+  const borrowed = prefix.endsWith('/32') || prefix.endsWith('/128');
+  const own = borrowed ? [] : [{ on: owner, line: `route ${action} blackhole ${prefix} proto 80` }];
+  const others = peersOf(owner).map((peer) => ({
+    on: peer.name,
+    line: `route ${action} ${prefix} via ${via(owner, prefix)} proto 80`,
+  }));
+  return [...own, ...others];
+}
+
+/** One `ip` for each host: starting a program is what costs time in the guest. */
+function routeScript(routes: readonly RouteLine[]): string {
+  const scripts = HOST_NAMES.map((name) => {
+    const lines = routes.filter(({ on }) => on === name).map(({ line }) => line);
+    return lines.length === 0 ? '' : `ip -n ${name} -batch - <<'.'\n${lines.join('\n')}\n.\n`;
+  });
+  return scripts.join('');
 }
 
 export interface PodNetwork {
@@ -40,28 +72,32 @@ export interface PodNetwork {
 export async function plugPod(places: Places, pod: PodNetwork): Promise<void> {
   const netns = podNetns(pod.key);
   const cali = caliName(pod.key);
-  const families = pod.addresses.map((address) => {
-    const gateway = address.includes(':') ? 'fe80::ecee:eeff:feee:eeee' : '169.254.1.1';
-    const nodad = address.includes(':') ? 'nodad' : '';
-    return `
-ip -n ${netns} addr add ${address} dev eth0 ${nodad}
-ip -n ${netns} route add default via ${gateway} dev eth0 onlink
-ip -n ${pod.host} route add ${address} dev ${cali} proto 80`;
+  const inPod = pod.addresses.map((address) => {
+    const [gateway, nodad] = address.includes(':')
+      ? ['fe80::ecee:eeff:feee:eeee', 'nodad']
+      : ['169.254.1.1', ''];
+    return `addr add ${address} dev eth0 ${nodad}\nroute add default via ${gateway} dev eth0 onlink\n`;
   });
+  const onHost = pod.addresses.map((address) => `route add ${address} dev ${cali} proto 80\n`);
   const script = `
 ip netns add ${netns}
-ip -n ${pod.host} link add ${cali} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns ${netns}
-ip -n ${pod.host} link set ${cali} up
-ip -n ${netns} link set lo up
-ip -n ${netns} link set eth0 up${families.join('')}`;
+ip -n ${pod.host} -batch - <<'.'
+link add ${cali} address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns ${netns}
+link set ${cali} up
+${onHost.join('')}.
+ip -n ${netns} -batch - <<'.'
+link set lo up
+link set eth0 up
+${inPod.join('')}.`;
   await places.run('guest', ['bash', '-e'], { input: script });
 }
 
 /** Everything that runs in the pod ends with it. */
 export async function unplugPod(places: Places, pod: PodNetwork): Promise<void> {
   const netns = podNetns(pod.key);
+  places.forget(pod.key);
   const script = `
-ip netns pids ${netns} | xargs -r kill -9
+ip netns pids ${netns} | grep -vx "$PPID" | xargs -r kill -9
 ip -n ${pod.host} link del ${caliName(pod.key)}
 ip netns del ${netns}`;
   await places.run('guest', ['bash', '-e'], { input: script });
@@ -88,20 +124,24 @@ function via(owner: LabHost, prefix: string): string {
 
 function hostScript(host: HostFacts): string {
   const { name } = host;
-  const leg = (network: (typeof NETWORKS)[number]): string => {
-    const outer = `${network}-${host.number}`;
-    const address = { oam: host.oam, mgmt: host.management, cluster: host.cluster }[network];
-    return `
-ip link add ${outer} type veth peer name ${network} address ${macAddress(host, network)} netns ${name}
-ip link set ${outer} master br-${network} up
-ip -n ${name} link set ${network} up
-ip -n ${name} addr add ${address}/24 dev ${network}`;
-  };
+  const outer = (network: LabNetwork): string => `${network}-${host.number}`;
+  const link = (network: LabNetwork): string =>
+    `link add ${outer(network)} type veth peer name ${network} address ${macAddress(host, network)} netns ${name}
+link set ${outer(network)} master br-${network} up`;
+  const address = { oam: host.oam, mgmt: host.management, cluster: host.cluster };
+  const leg = (network: LabNetwork): string =>
+    `link set ${network} up\naddr add ${address[network]}/24 dev ${network}`;
   return `
 ip netns add ${name}
-ip -n ${name} link set lo up${NETWORKS.map(leg).join('')}
-ip -n ${name} addr add ${host.cluster6}/64 dev cluster nodad
-ip -n ${name} route add default via ${OUTSIDE_ADDRESS} dev oam
+ip -batch - <<'.'
+${NETWORKS.map(link).join('\n')}
+.
+ip -n ${name} -batch - <<'.'
+link set lo up
+${NETWORKS.map(leg).join('\n')}
+addr add ${host.cluster6}/64 dev cluster nodad
+route add default via ${OUTSIDE_ADDRESS} dev oam
+.
 touch /run/ns/${name}.mnt /run/ns/${name}.uts
 nsenter --net=/run/netns/${name} unshare --mount=/run/ns/${name}.mnt --uts=/run/ns/${name}.uts \\
   --propagation private bash -e <<'EOF'
@@ -110,6 +150,9 @@ mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.default.proxy_arp=1
 mount -t tmpfs tmpfs /run
+cat > /run/strongswan.conf <<'.'
+${STRONGSWAN_CONF}.
+mount --bind /run/strongswan.conf /etc/strongswan.conf
 mount -t tmpfs tmpfs /etc/swanctl
 mkdir -p /run/lock /etc/swanctl/{conf.d,x509,x509ca,private,rsa,ecdsa,pkcs8,pkcs12,pubkey,x509aa,x509ac,x509crl,x509ocsp,bliss}
 EOF

@@ -29,7 +29,10 @@ export function makePki(dir: string, kind: KeyKind): PlatformPki {
     const file = (ending: string): string => join(dir, `${commonName}-${serial}.${ending}`);
     serial++;
     writeFileSync(file('ext'), `basicConstraints = critical, CA:${ca ? 'TRUE' : 'FALSE'}\n`);
-    openssl(['req', '-new', ...newKey(kind), '-nodes', '-keyout', file('key'), '-out', file('csr')], commonName);
+    openssl(
+      ['req', '-new', ...newKey(kind), '-nodes', '-keyout', file('key'), '-out', file('csr')],
+      commonName,
+    );
     const common = ['x509', '-req', '-days', '90', '-in', file('csr'), '-extfile', file('ext')];
     if (issuer === undefined) openssl([...common, '-signkey', file('key'), '-out', file('crt')]);
     else {

@@ -1,6 +1,12 @@
 // Where a program runs: in the guest itself, on a host, in a pod. A host is a network, mount and UTS namespace in the
 // guest, a pod a network namespace; network.ts makes them.
-import type { CommandResult, ExecOptions, GuestCommands, GuestProcess, SpawnOptions } from './guest-commands.ts';
+import type {
+  CommandResult,
+  ExecOptions,
+  GuestCommands,
+  GuestProcess,
+  SpawnOptions,
+} from './guest-commands.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 
 export type PodKey = `${string}/${string}`;
@@ -13,13 +19,15 @@ export interface Places {
   /** The same, but rejects unless the exit code is 0; gives standard output. */
   run(place: Place, argv: readonly string[], options?: ExecOptions): Promise<string>;
   spawn(place: Place, argv: readonly string[], options?: SpawnOptions): GuestProcess;
+  /** Before a pod's network is removed. */
+  forget(pod: PodKey): void;
   readFile(place: Place, path: string): Promise<string>;
   /** Writes files, making their folders. */
   writeFiles(place: Place, files: Readonly<Record<string, string>>): Promise<void>;
 }
 
 export function places(guest: GuestCommands): Places {
-  const exec: Places['exec'] = (place, argv, options) => guest.exec([...enter(place), ...argv], options);
+  const exec: Places['exec'] = (place, argv, options) => guest.exec(namespacesOf(place), argv, options);
   const run: Places['run'] = async (place, argv, options) => {
     const result = await exec(place, argv, options);
     if (result.code === 0) return result.stdout;
@@ -30,7 +38,8 @@ export function places(guest: GuestCommands): Places {
   return {
     exec,
     run,
-    spawn: (place, argv, options) => guest.spawn([...enter(place), ...argv], options),
+    spawn: (place, argv, options) => guest.spawn(namespacesOf(place), argv, options),
+    forget: (pod) => guest.forget(namespacesOf(pod)),
     readFile: (place, path) => run(place, ['cat', path]),
     writeFiles: async (place, files) => {
       await run(place, ['bash', '-e'], { input: writeScript(files) });
@@ -47,11 +56,10 @@ export function isHost(place: string): place is LabHost {
   return (HOST_NAMES as readonly string[]).includes(place);
 }
 
-function enter(place: Place): string[] {
+function namespacesOf(place: Place): string[] {
   if (place === 'guest') return [];
-  if (!isHost(place)) return ['nsenter', `--net=/run/netns/${podNetns(place)}`, '--'];
-  const namespaces = [`--net=/run/netns/${place}`, `--mount=/run/ns/${place}.mnt`, `--uts=/run/ns/${place}.uts`];
-  return ['nsenter', ...namespaces, '--'];
+  if (!isHost(place)) return [`/run/netns/${podNetns(place)}`];
+  return [`/run/netns/${place}`, `/run/ns/${place}.uts`, `/run/ns/${place}.mnt`];
 }
 
 function writeScript(files: Readonly<Record<string, string>>): string {

@@ -4,7 +4,19 @@ import type { Certificate, PlatformPki } from './pki.ts';
 import { MANAGEMENT_NETWORK, type HostFacts } from './topology.ts';
 
 const BYPASSED_PORTS = [
-  ...['22', '443', '636', '8443', '9001', '9002', '6800-6815', '6816-6847', '6848-6911', '6912-7167', '7168-7295'],
+  ...[
+    '22',
+    '443',
+    '636',
+    '8443',
+    '9001',
+    '9002',
+    '6800-6815',
+    '6816-6847',
+    '6848-6911',
+    '6912-7167',
+    '7168-7295',
+  ],
   ...['7296-7299', '7300', '7793', '7797', '7798-7799', '7788-7789', '7790', '7794'],
 ];
 
@@ -84,7 +96,13 @@ include conf.d/*.conf
 `;
 }
 
-function passConnection(name: string, child: string, localTs: string, remoteTs: string, remote?: string): string {
+function passConnection(
+  name: string,
+  child: string,
+  localTs: string,
+  remoteTs: string,
+  remote?: string,
+): string {
   return `  ${name} {${remote === undefined ? '' : `\n    remote_addrs = ${remote}`}
     children {
       ${child} {

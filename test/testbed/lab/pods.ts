@@ -9,7 +9,12 @@ import {
   type Address,
   type Prefix,
 } from '../../../app/domain/ip.ts';
-import { blockAffinityObject, calicoName, ipamBlockObject, type PortText } from '../../support/kubernetes-objects.ts';
+import {
+  blockAffinityObject,
+  calicoName,
+  ipamBlockObject,
+  type PortText,
+} from '../../support/kubernetes-objects.ts';
 import type { Api, KubeObject } from './api.ts';
 import { calico, ensureNamespace } from './cluster.ts';
 import { plugPod, routeBlock, unplugPod } from './network.ts';
@@ -25,7 +30,11 @@ export interface PodSpec {
   readonly addresses: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Names for named target ports. */
-  readonly ports?: readonly { readonly name: string; readonly containerPort: number; readonly protocol?: string }[];
+  readonly ports?: readonly {
+    readonly name: string;
+    readonly containerPort: number;
+    readonly protocol?: string;
+  }[];
   readonly hostNetwork?: boolean;
   /** Ready at once unless false; then `setReady` makes it so. */
   readonly ready?: boolean;
@@ -105,8 +114,8 @@ export async function openPods(api: Api, places: Places): Promise<Pods> {
       await Promise.all(blocksOf(pod).map(writeBlock));
       if (pod.hostNetwork !== true) await plugPod(places, { key, host: pod.host, addresses: pod.addresses });
       await routeBorrowed(pod, 'add');
-      await api.applyStatus(podStatus(pod, false));
-      if (pod.ready !== false) await api.applyStatus(podStatus(pod, true));
+      await api.patchStatus(podStatus(pod, false));
+      if (pod.ready !== false) await api.patchStatus(podStatus(pod, true));
       return key;
     },
     removePod: async (key) => {
@@ -114,11 +123,12 @@ export async function openPods(api: Api, places: Places): Promise<Pods> {
       await api.remove(podObject(pod));
       await routeBorrowed(pod, 'del');
       pods.delete(key);
-      if (pod.hostNetwork !== true) await unplugPod(places, { key, host: pod.host, addresses: pod.addresses });
+      if (pod.hostNetwork !== true)
+        await unplugPod(places, { key, host: pod.host, addresses: pod.addresses });
       await Promise.all(blocksOf(pod).map(writeBlock));
     },
     setReady: async (key, ready) => {
-      await api.applyStatus(podStatus(known(key), ready));
+      await api.patchStatus(podStatus(known(key), ready));
     },
     addBlock: async (host, prefix) => {
       await routeBlock(places, host, prefix, 'add');
@@ -203,6 +213,8 @@ function checked(text: string): Address {
 /** Blocks have 64 addresses: the last six bits. */
 function ordinalIn(prefix: Prefix, address: Address): number {
   const last = (text: string): number =>
-    familyOf(address) === 4 ? Number(text.split('.').at(-1)) : Number.parseInt(text.split(':').at(-1) ?? '', 16) || 0;
+    familyOf(address) === 4
+      ? Number(text.split('.').at(-1))
+      : Number.parseInt(text.split(':').at(-1) ?? '', 16) || 0;
   return last(address) - last(networkAddress(prefix));
 }

@@ -39,7 +39,11 @@ export interface RunningTalk {
 
 export interface Traffic {
   /** dnsmasq answering for `names` (name to addresses) on udp and tcp 53; resolves when it listens. */
-  serveDns(place: Place, address: string, names: Readonly<Record<string, readonly string[]>>): Promise<GuestProcess>;
+  serveDns(
+    place: Place,
+    address: string,
+    names: Readonly<Record<string, readonly string[]>>,
+  ): Promise<GuestProcess>;
   /** An echo server; resolves when it listens. */
   serveEcho(place: Place, protocol: TransportProtocol, address: string, port: number): Promise<GuestProcess>;
   talk(talk: Talk): Promise<TalkResult>;
@@ -62,7 +66,15 @@ const DNS_QUERY = join(import.meta.dirname, 'dns-query.py');
 
 export function traffic(places: Places): Traffic {
   const startTalk: Traffic['startTalk'] = async (talk) => {
-    const { from, sourcePort = 0, count = 10, intervalMs = 10, sizeBytes = 64, lingerMs = 2000, ...rest } = talk;
+    const {
+      from,
+      sourcePort = 0,
+      count = 10,
+      intervalMs = 10,
+      sizeBytes = 64,
+      lingerMs = 2000,
+      ...rest
+    } = talk;
     const job = { ...rest, sourcePort, count, intervalMs, size: sizeBytes, lingerMs };
     const run = places.spawn(from, [...PYTHON, TRAFFIC, 'talk', JSON.stringify(job)]);
     const result = run.wait().then(({ stdout, stderr }) => {
@@ -83,7 +95,9 @@ export function traffic(places: Places): Traffic {
       return server;
     },
     serveDns: async (place, address, names) => {
-      const records = Object.entries(names).map(([name, found]) => `--host-record=${name},${found.join(',')}`);
+      const records = Object.entries(names).map(
+        ([name, found]) => `--host-record=${name},${found.join(',')}`,
+      );
       const options = ['--no-resolv', '--no-hosts', '--bind-interfaces', '--log-facility=-', '--user=root'];
       const server = places.spawn(place, [
         ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--pid-file'],

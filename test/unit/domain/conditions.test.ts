@@ -115,6 +115,13 @@ describe('policyStatus', () => {
     expect(found.rows[0]).not.to.have.property('stage');
     expect({ policies: found.policies, hosts: found.hosts }).to.deep.equal({ policies: 0, hosts: '0/3' });
   });
+
+  it('before anything is written nothing is in force', () => {
+    const found = status(new RollOutCluster(oneServiceWorld([ENDPOINT])));
+    expect(found.rows[0]).to.deep.include({ ports: ['tcp/53'], endpoints: 1, hosts: 3, hostsInForce: 0 });
+    expect(found.rows[0]).not.to.have.property('stage');
+    expect(said(found, 'Programmed').short).to.equal('False Pending');
+  });
 });
 
 describe('Accepted', () => {
@@ -311,6 +318,15 @@ describe('Programmed', () => {
         expect(said(status(cluster), 'Programmed').short).to.equal(short);
         expect(said(status(cluster), 'Programmed').message).to.include(says);
       });
+  });
+
+  it('takes in a peer without endpoints when the host that reports it has some', () => {
+    const cluster = settled(oneServiceWorld([ENDPOINT]));
+    const peersNotReached = [CONTROLLER_1];
+    cluster.reports = cluster.reports.map((one) =>
+      one.host === WORKER_0 ? { ...one, peersNotReached } : one,
+    );
+    expect(said(status(cluster), 'Programmed').short).to.equal('False PeerNotReached');
   });
 
   it('stays short however much is wrong', () => {

@@ -105,6 +105,13 @@ const cases: readonly Case[] = [
     expect: { problems: ['PortNotFound'] },
   },
   {
+    name: 'a number that no endpoint has, though a target has a name',
+    row: 'tcp/99',
+    service: service('ns/svc', 'web tcp/80>http'),
+    slices: [slice('ns/svc', ['web tcp/8080'], [A])],
+    expect: { problems: ['PortNotFound'] },
+  },
+  {
     name: 'a port that is nowhere, beside one that is',
     row: 'tcp/53,tcp/99',
     service: service('ns/svc', 'dns tcp/53'),

@@ -208,6 +208,10 @@ describe('bounds', () => {
     expect(resolve(given).services.map((found) => found.service)).to.deep.equal(['s1', 's2']);
   });
 
+  it('a refused row takes no room from a newer one that fits', () => {
+    expect(accepted(crowded([5, 50, 70]))).to.deep.equal(['p2', 'p0']);
+  });
+
   it('count an address and port once for all services that share it', () => {
     const given = crowded([60, 60]);
     const first = given.slices[0]?.endpoints ?? [];

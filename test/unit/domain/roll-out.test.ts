@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Address } from '../../../app/domain/ip.ts';
 import { resolve } from '../../../app/domain/resolve.ts';
-import { rollOut } from '../../../app/domain/roll-out.ts';
+import { rollOut, shardWrites } from '../../../app/domain/roll-out.ts';
 import type { World } from '../../../app/domain/world.ts';
 import { RollOutCluster } from '../../support/roll-out-cluster.ts';
 import {
@@ -225,6 +225,36 @@ describe('an enforced service', () => {
     expect(cluster.writes - before).to.equal(2);
   });
 
+  it('an endpoint that leaves goes on leaving when its policy is deleted meanwhile', () => {
+    const cluster = enforced(oneServiceWorld([ON_WORKER, ON_CONTROLLER_1]));
+    cluster.world = oneServiceWorld([ON_CONTROLLER_1]);
+    cluster.pass();
+    cluster.world = oneServiceWorld([ON_CONTROLLER_1], { policies: [] });
+    cluster.answer(WORKER_0).pass();
+    expect(cluster.stages()).to.deep.equal({ 'tcp/53': 'release' });
+    expect(cluster.endpoints()).to.deep.equal({ [ON_CONTROLLER_1]: 'active' });
+  });
+
+  it('an endpoint is not active for a report of a host that has lost its agent', () => {
+    const cluster = enforced(oneServiceWorld([]));
+    cluster.world = oneServiceWorld([ON_WORKER]);
+    cluster.pass();
+    cluster.answer();
+    cluster.world = withNode(cluster.world, WORKER_0, { agent: false });
+    cluster.pass();
+    expect(cluster.endpoints()).to.deep.equal({ [ON_WORKER]: 'pending' });
+  });
+
+  it('an address that somebody wrote into an object twice stands once', () => {
+    const cluster = enforced(oneServiceWorld([ON_WORKER]));
+    cluster.shards = cluster.shards.map((shard) => ({
+      ...shard,
+      endpoints: [...shard.endpoints, ...shard.endpoints],
+    }));
+    cluster.pass();
+    expect(cluster.shards[0]?.endpoints).to.have.length(1);
+  });
+
   it('an endpoint that comes back while it leaves begins again', () => {
     const cluster = enforced(oneServiceWorld([ON_WORKER]));
     const { slices } = cluster.world;
@@ -415,6 +445,20 @@ describe('ports and policies that go', () => {
       expect(cluster.stages()).to.deep.equal({ 'tcp/53': 'enforce', 'udp/53': 'enforce' });
     });
 
+  it('a port in release stays so when the Service is deleted too', () => {
+    const cluster = enforced(both);
+    cluster.world = { ...both, policies: [policy('p', ['ns/svc', 'tcp/53'])] };
+    cluster.pass();
+    cluster.world = {
+      ...cluster.world,
+      policies: [policy('p', ['ns/svc', 'udp/5'])],
+      services: [],
+      slices: [],
+    };
+    cluster.pass();
+    expect(cluster.stages()).to.deep.equal({ 'tcp/53': 'release', 'udp/53': 'release' });
+  });
+
   it('all policies of a service must go before it does', () => {
     const cluster = enforced({ ...both, policies: [...both.policies, policy('q', ['ns/svc', 'tcp/53'])] });
     cluster.world = { ...both, policies: [policy('q', ['ns/svc', 'tcp/53'])] };
@@ -530,6 +574,18 @@ describe('shards', () => {
     expect(sizes(cluster)).to.deep.equal([100]);
   });
 
+  it('are emptied and deleted in one pass where there are no agents', () => {
+    const alone = (given: World): World => ({
+      ...given,
+      nodes: given.nodes.map((one) => ({ ...one, agent: false })),
+    });
+    const cluster = new RollOutCluster(alone(big(many(150))));
+    cluster.pass();
+    cluster.world = alone(big(many(100)));
+    cluster.pass();
+    expect(sizes(cluster)).to.deep.equal([100]);
+  });
+
   it('go together when their policy does', () => {
     const cluster = enforced(big(many(250)));
     cluster.world = { ...big(many(250)), policies: [] };
@@ -543,7 +599,7 @@ describe('rollOut', () => {
     const cluster = enforced(oneServiceWorld([ON_WORKER, ON_CONTROLLER_1]));
     const { shards, reports, clock } = cluster;
     const plan = rollOut(resolve(cluster.world), { shards, reports, ...clock });
-    expect(plan.shards).to.deep.equal(shards.map(({ version: _, ...spec }) => spec));
+    expect(shardWrites(plan, shards)).to.deep.equal([]);
     expect(plan.removed).to.deep.equal([]);
     expect(plan.waiting).to.deep.equal([]);
   });

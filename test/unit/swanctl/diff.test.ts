@@ -179,8 +179,16 @@ describe('diff', () => {
 
     it('is remembered in the file and renewed when parameters change', () => {
       const steps = diff(input(BOTH, changed, { loaded: up }));
-      expect(lines(steps)).to.deep.equal(['write-file', `load-connection ${C1}`, `reauthenticate ${C1} 1`]);
+      expect(lines(steps)).to.deep.equal(['write-file', `load-connection ${C1}`, `terminate-ike ${C1} 1`]);
       expect(steps[0]).to.have.nested.property('config.connections[0].loadedAt', NOW);
+    });
+
+    it('is renewed with the SAs that it carried for clients here', () => {
+      const carrying = loaded(BOTH, ikeSa(C1, 1, { children: [EGRESS_SA, INGRESS_SA] }));
+      expect(lines(diff(input(BOTH, changed, { loaded: carrying }))).slice(2)).to.deep.equal([
+        `terminate-ike ${C1} 1`,
+        `initiate ${C1} udp_kube-dns_egress`,
+      ]);
     });
 
     it('is there too when charon had lost the connection', () => {
@@ -188,7 +196,7 @@ describe('diff', () => {
       expect(lines(diff(input(BOTH, BOTH, { loaded: lost })))).to.deep.equal([
         'write-file',
         `load-connection ${C1}`,
-        `reauthenticate ${C1} 1`,
+        `terminate-ike ${C1} 1`,
       ]);
     });
 
@@ -210,13 +218,13 @@ describe('diff', () => {
       expect(step).to.deep.equal({ kind: 'write-file', config: changed });
     });
 
-    it('is found after a crash by the time in the file, once, and not again when it was asked for', () => {
+    it('is found after a crash by the time in the file, and the one that replaced it is not', () => {
       const stamped = config(
         peer('controller-1', [DNS_EGRESS, DNS_INGRESS], { parameters, loadedAt: '2026-11-24T11:59:00.000Z' }),
       );
       const old = loaded(stamped, ikeSa(C1, 1, { establishedSeconds: 62 }));
       const young = loaded(stamped, ikeSa(C1, 2, { establishedSeconds: 60 }));
-      expect(lines(diff(input(stamped, changed, { loaded: old })))).to.deep.equal([`reauthenticate ${C1} 1`]);
+      expect(lines(diff(input(stamped, changed, { loaded: old })))).to.deep.equal([`terminate-ike ${C1} 1`]);
       expect(diff(input(stamped, changed, { loaded: old, asked: new Set([1]) }))).to.deep.equal([]);
       expect(diff(input(stamped, changed, { loaded: young }))).to.deep.equal([]);
     });
@@ -233,10 +241,10 @@ describe('diff', () => {
         ikeSa(`k8s-node-${name}`, index, { establishedSeconds: name === 'd' ? 1 : 100 }),
       );
       const steps = lines(diff(input(before, desired, { loaded: loaded(before, ...ikeSas) })));
-      expect(steps.filter((line) => line.startsWith('reauth'))).to.deep.equal([
-        'reauthenticate k8s-node-c 2',
-        'reauthenticate k8s-node-d 3',
-        'reauthenticate k8s-node-a 0',
+      expect(steps.filter((line) => line.startsWith('terminate'))).to.deep.equal([
+        'terminate-ike k8s-node-c 2',
+        'terminate-ike k8s-node-d 3',
+        'terminate-ike k8s-node-a 0',
       ]);
     });
   });

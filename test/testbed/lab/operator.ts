@@ -1,0 +1,171 @@
+// Our application in the lab: the manager outside, where pods of a control plane would run it, one agent in each host, both
+// out of the bundle that ships. Suites ask here whether a policy is in force and wait for it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { POLICIES, SHARDS } from '../../../app/kubernetes/resources.ts';
+import { startChild, type Child } from '../../support/child.ts';
+import { until } from '../../support/until.ts';
+import type { GuestProcess } from './guest-commands.ts';
+import type { Lab } from './lab.ts';
+import { HOST_NAMES, type LabHost } from './topology.ts';
+
+export interface PolicyRow {
+  readonly name: string;
+  readonly servicename: string;
+  readonly servicens: string;
+  readonly serviceports: string;
+}
+
+export interface ConditionText {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+}
+
+export interface Operator {
+  startManager(): void;
+  /** SIGKILL unless said otherwise; resolves when it is gone. */
+  killManager(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  startAgent(host: LabHost): void;
+  killAgent(host: LabHost, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Creates the policy or makes it so; resolves when the API server has it. */
+  applyPolicy(name: string, rows: readonly PolicyRow[]): Promise<void>;
+  deletePolicy(name: string): Promise<void>;
+  condition(policy: string, type: string): Promise<ConditionText | undefined>;
+  /** Resolves when `Programmed` is True for the policy as it is now. */
+  untilProgrammed(policy: string): Promise<void>;
+  /** Resolves when a condition's message contains the text. */
+  untilSays(policy: string, type: string, text: string): Promise<void>;
+  /** Resolves when no shard is left and no host has a connection of ours. */
+  untilNothingLeft(): Promise<void>;
+  /** Names of our children that charon has loaded on a host, `<connection>/<child>`, sorted. */
+  childrenOn(host: LabHost): Promise<readonly string[]>;
+  /** The agent's log lines, parsed. */
+  agentLog(host: LabHost): readonly Readonly<Record<string, unknown>>[];
+  stop(): Promise<void>;
+}
+
+const BUNDLE = join(import.meta.dirname, '../../../dist/ipsec-policy-operator.mjs');
+/** In UML a pass through all stages takes seconds. */
+const PATIENCE_MS = 60_000;
+
+/** Starts nothing yet. The bundle must have been made: `npm run bundle`. */
+export function operator(lab: Lab): Operator {
+  const { admin, adminKubeconfig } = lab.cluster;
+  const agents = new Map<LabHost, GuestProcess>();
+  const logs = new Map<LabHost, string>();
+  let manager: Child | undefined;
+  let starts = 0;
+
+  const condition: Operator['condition'] = async (policy, type) => {
+    const object = (await admin.get(POLICIES, { name: policy })) as {
+      metadata: { generation: number };
+      status?: { conditions?: ConditionText[] };
+    };
+    const found = object.status?.conditions?.find((entry) => entry.type === type);
+    return found?.observedGeneration === object.metadata.generation ? found : undefined;
+  };
+  const childrenOn: Operator['childrenOn'] = async (host) =>
+    childrenIn(await lab.swanctl(host, '--list-conns'));
+  const op: Operator = {
+    startManager: () => {
+      manager = startChild({
+        command: process.execPath,
+        args: [BUNDLE, 'manager'],
+        logFile: join(lab.dir, 'manager.log'),
+        env: {
+          PATH: process.env['PATH'],
+          KUBECONFIG: adminKubeconfig,
+          POD_NAMESPACE: 'kube-system',
+          POD_NAME: `manager-${++starts}`,
+          HEALTH_PORT: '0',
+          LEASE_SECONDS: '5',
+        },
+      });
+    },
+    killManager: async (signal = 'SIGKILL') => {
+      if (signal === 'SIGKILL') await manager?.kill();
+      else manager?.signal(signal);
+      await until('the manager has ended', () => manager?.exited() ?? true);
+    },
+    startAgent: (host) => {
+      const logFile = join(lab.dir, `agent-${host}-${++starts}.log`);
+      logs.set(host, logFile);
+      agents.set(
+        host,
+        lab.spawn(host, [process.execPath, BUNDLE, 'agent'], {
+          logFile,
+          env: { KUBECONFIG: adminKubeconfig, NODE_NAME: host },
+        }),
+      );
+    },
+    killAgent: async (host, signal = 'SIGKILL') => {
+      agents.get(host)?.kill(signal);
+      await agents.get(host)?.wait();
+    },
+    applyPolicy: async (name, rows) => {
+      await lab.api.apply({
+        apiVersion: 'starlingx.io/v1',
+        kind: 'IPsecPolicy',
+        metadata: { name },
+        spec: { policies: rows },
+      });
+    },
+    deletePolicy: (name) => admin.delete(POLICIES, { name }),
+    condition,
+    untilProgrammed: async (policy) => {
+      let last: ConditionText | undefined;
+      await until(
+        `${policy} is Programmed`,
+        async () => (last = await condition(policy, 'Programmed'))?.status === 'True',
+        PATIENCE_MS,
+      ).catch((error: unknown) => {
+        throw new Error(`${String(error)}; it says ${JSON.stringify(last)}`);
+      });
+    },
+    untilSays: async (policy, type, text) => {
+      await until(
+        `${policy} says "${text}" in ${type}`,
+        async () => (await condition(policy, type))?.message.includes(text) === true,
+        PATIENCE_MS,
+      );
+    },
+    untilNothingLeft: async () => {
+      const nothing = async (): Promise<boolean> => {
+        if ((await admin.list(SHARDS, {})).items.length > 0) return false;
+        const children = await Promise.all(HOST_NAMES.map(childrenOn));
+        return children.flat().length === 0;
+      };
+      await until('nothing of ours is left', nothing, PATIENCE_MS);
+    },
+    childrenOn,
+    agentLog: (host) => readLog(logs.get(host)),
+    stop: async () => {
+      await Promise.all(HOST_NAMES.map((host) => op.killAgent(host)));
+      await manager?.kill();
+    },
+  };
+  return op;
+}
+
+/** `swanctl --list-conns`: a connection at the margin, its children two spaces in, before their mode. */
+function childrenIn(listing: string): string[] {
+  const found: string[] = [];
+  let connection = '';
+  for (const line of listing.split('\n')) {
+    connection = /^(\S+): IKE/.exec(line)?.[1] ?? connection;
+    const child = /^ {2}(\S+): (?:TUNNEL|PASS|TRANSPORT)/.exec(line)?.[1];
+    if (child !== undefined && connection.startsWith('k8s-node-')) found.push(`${connection}/${child}`);
+  }
+  return found.sort();
+}
+
+function readLog(file: string | undefined): Readonly<Record<string, unknown>>[] {
+  if (file === undefined) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
