@@ -6,16 +6,9 @@ import { startLab, type Lab } from './lab/lab.ts';
 import { operator, type Operator, type PolicyRow } from './lab/operator.ts';
 import { readSas, type Sa } from './lab/sas.ts';
 import { SEED_DNS } from './lab/seed-conf.ts';
+import { addSeedServices, askEveryServer, clientOf, DNS_NAME } from './lab/seed-services.ts';
 import { HOST_NAMES, HOSTS, type LabHost } from './lab/topology.ts';
 
-const NAME = 'registry.local';
-const ANSWER = ['10.10.10.1'];
-const CLIENTS: Record<LabHost, string> = {
-  'controller-0': '172.16.192.70',
-  'controller-1': '172.16.166.130',
-  'worker-0': '172.16.43.5',
-};
-const CERT_MANAGER = { host: 'controller-0', address: '172.16.192.116' } as const;
 const SAMPLE: readonly PolicyRow[] = [
   {
     name: 'kube-dns',
@@ -52,7 +45,7 @@ describe("the seed's policy", () => {
     this.timeout(180_000);
     lab = await startLab();
     op = operator(lab);
-    await addServices();
+    await addSeedServices(lab);
     platformBefore = await platform();
     op.startManager();
     for (const host of HOST_NAMES) op.startAgent(host);
@@ -63,52 +56,8 @@ describe("the seed's policy", () => {
     await lab.stop();
   });
 
-  async function addServices(): Promise<void> {
-    await lab.addService({
-      name: 'kube-dns',
-      namespace: 'kube-system',
-      selector: { 'k8s-app': 'kube-dns' },
-      ports: [
-        { port: 53, protocol: 'UDP' },
-        { port: 53, protocol: 'TCP' },
-        { port: 9153, protocol: 'TCP' },
-      ],
-    });
-    await lab.addService({
-      name: 'cm-cert-manager',
-      namespace: 'cert-manager',
-      selector: { app: 'cert-manager' },
-      ports: [{ port: 9402, protocol: 'TCP' }],
-    });
-    for (const { host, address } of SEED_DNS) {
-      const labels = { 'k8s-app': 'kube-dns' };
-      const pod = await lab.addPod({
-        host,
-        name: `coredns-${host}`,
-        namespace: 'kube-system',
-        addresses: [address],
-        labels,
-      });
-      await lab.serveDns(pod, address, { [NAME]: ANSWER });
-    }
-    const { host, address } = CERT_MANAGER;
-    await lab.addPod({
-      host,
-      name: 'cm',
-      namespace: 'cert-manager',
-      addresses: [address],
-      labels: { app: 'cert-manager' },
-    });
-    for (const client of HOST_NAMES)
-      await lab.addPod({ host: client, name: `client-${client}`, addresses: [CLIENTS[client]] });
-  }
-
   async function askEveryone(protocol: 'udp' | 'tcp'): Promise<void> {
-    for (const host of HOST_NAMES)
-      for (const { address } of SEED_DNS)
-        expect(await lab.resolveDns(`default/client-${host}`, address, NAME, { protocol })).to.deep.equal(
-          ANSWER,
-        );
+    expect(await askEveryServer(lab, protocol)).to.equal(6);
   }
 
   /** The platform's connections and SAs, without what only time changes. */
@@ -215,7 +164,7 @@ describe("the seed's policy", () => {
       ).to.deep.equal([]);
     }
     const plain = await lab.capture();
-    await lab.resolveDns('default/client-worker-0', SEED_DNS[0]!.address, NAME);
+    await lab.resolveDns(`default/${clientOf('worker-0')}`, SEED_DNS[0]!.address, DNS_NAME);
     expect((await plain.stop()).plaintext, 'udp is plain again').to.have.length(2);
   });
 

@@ -15,7 +15,7 @@ RULES = [*archive.RULES, *metadata.RULES, *charts.RULES, *manifests.RULES, *imag
 
 def findings(tarball: Path, folder: Path) -> list[str]:
     """All findings as `rule: sentence`; what one rule cannot read is a finding once, whoever needed it."""
-    unpacked = Unpacked.of(tarball, folder / "tarball")
+    unpacked = Unpacked.of(tarball, folder)
     found: list[str] = []
     for rule in RULES:
         try:

@@ -15,9 +15,9 @@ def file_name(unpacked: Unpacked) -> Iterator[str]:
 
 
 def member_names(unpacked: Unpacked) -> Iterator[str]:
-    for member in unpacked.members:
-        if member.name != "." and not member.name.startswith("./"):
-            yield f"member {member.name} must begin with ./, or automatic upload and update never see the application"
+    bare = [member.name for member in unpacked.members if member.name != "." and not member.name.startswith("./")]
+    if bare:
+        yield f"{len(bare)} members ({bare[0]} ...) must begin with ./: automatic upload and update would not see them"
 
 
 def member_kinds(unpacked: Unpacked) -> Iterator[str]:

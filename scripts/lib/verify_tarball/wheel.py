@@ -1,11 +1,14 @@
 """The plugin wheel: loaded as the framework loads it, against a stand-in of sysinv, in a process of its own."""
 
 import ast
+import functools
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from email import message_from_string
@@ -106,22 +109,23 @@ def _metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def _load(unpacked: Unpacked) -> dict[str, Any]:
-    """What `load_plugin.py` says, once for all rules."""
-    folder = unpacked.folder.parent / "plugin"
-    said = unpacked.folder.parent / "plugin.json"
-    if not said.exists():
-        with _open(unpacked) as wheel:
-            wheel.extractall(folder)
-        said.write_text(_run(folder))
-    found: dict[str, Any] = json.loads(said.read_text())
+    """What `load_plugin.py` says about the wheel."""
+    with _open(unpacked) as wheel:
+        content = Path(str(wheel.filename)).read_bytes()
+    found: dict[str, Any] = json.loads(_look_at(content))
     return found
 
 
-def _run(folder: Path) -> str:
-    path = os.pathsep.join([str(folder), str(STAND_IN)])
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, str(HERE / "load_plugin.py"), str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+@functools.cache
+def _look_at(content: bytes) -> str:
+    """Unzip the wheel and load it in a process of its own, as the platform does: nothing is installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+            wheel.extractall(folder)
+        path = os.pathsep.join([folder, str(STAND_IN)])
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, str(HERE / "load_plugin.py"), folder]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise UnreadableError(f"the plugin could not be looked at: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout.splitlines()[-1]

@@ -1,0 +1,80 @@
+// The main job, for a person to watch: three hosts, the sample policy, DNS between pods in plaintext before and in ESP after, and
+// the proof in the commands that a user would type. Called by scripts/demo.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { startLab, type Lab } from './lab/lab.ts';
+import { operator } from './lab/operator.ts';
+import { addSeedServices, askEveryServer } from './lab/seed-services.ts';
+import { HOST_NAMES } from './lab/topology.ts';
+
+/** Relative to the top of the repository, where scripts/demo runs this. */
+const SAMPLE = 'docs/samples/ipsecpolicy-kube-dns.yaml';
+const POLICY = 'ipsecpolicy-kube-dns-sample';
+const started = performance.now();
+
+function say(text: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(5);
+  console.log(`[${seconds} s] ${text}`);
+}
+
+function kubectl(lab: Lab, ...args: readonly string[]): string {
+  const program = join(process.env['IPSEC_KUBERNETES_DIR'] ?? '', 'kubectl');
+  return execFileSync(program, ['--kubeconfig', lab.cluster.adminKubeconfig, ...args], { encoding: 'utf8' });
+}
+
+/** Prints a command as typed, and what it says. */
+function show(lab: Lab, ...args: readonly string[]): void {
+  console.log(`\n$ kubectl ${args.join(' ')}`);
+  console.log(kubectl(lab, ...args).trimEnd());
+}
+
+async function showSas(lab: Lab): Promise<void> {
+  for (const host of HOST_NAMES) {
+    const listing = await lab.swanctl(host, '--list-sas');
+    const ours = listing.split(/\n(?=\S)/).filter((text) => text.startsWith('k8s-node-'));
+    console.log(`\n${host}:~$ sudo swanctl --list-sas     (k8s-node-* of it)`);
+    console.log(ours.map((text) => text.trimEnd()).join('\n'));
+  }
+}
+
+async function onTheWire(lab: Lab, what: string): Promise<{ plaintext: number; esp: number }> {
+  const capture = await lab.capture();
+  const answers = await askEveryServer(lab);
+  const { plaintext, esp } = await capture.stop();
+  say(
+    `${what}: 6 questions, ${answers} answers; between hosts ${plaintext.length} packets in plaintext, ${esp.length} in ESP`,
+  );
+  return { plaintext: plaintext.length, esp: esp.length };
+}
+
+async function run(lab: Lab): Promise<boolean> {
+  const op = operator(lab);
+  try {
+    await addSeedServices(lab);
+    say('kube-dns on both controllers, cm-cert-manager, a client pod on every host');
+    const before = await onTheWire(lab, 'DNS before the policy');
+    op.startManager();
+    for (const host of HOST_NAMES) op.startAgent(host);
+    say('manager and three agents started');
+    show(lab, 'apply', '-f', SAMPLE);
+    show(lab, 'wait', '--for=condition=Programmed', '--timeout=120s', `ipsecpolicies/${POLICY}`);
+    say('the policy is in force on all hosts');
+    const after = await onTheWire(lab, 'DNS with the policy');
+    show(lab, 'get', 'ipsecpolicies');
+    show(lab, 'get', 'ipsechostreports');
+    await showSas(lab);
+    return before.plaintext > 0 && after.plaintext === 0 && after.esp > 0;
+  } finally {
+    await op.stop();
+  }
+}
+
+const lab = await startLab({ onProgress: (what) => say(`up: ${what}`) });
+try {
+  const proven = await run(lab);
+  console.log();
+  say(proven ? 'done: nothing of the protected traffic was in plaintext' : 'FAILED: see the packets above');
+  process.exitCode = proven ? 0 : 1;
+} finally {
+  await lab.stop();
+}
