@@ -1,7 +1,7 @@
 // The platform's part of IPsec on each host: starts, kills and restarts charon as pmon does, renews certificates as
 // the daily job does, and keeps management traffic flowing so that `system-nodes` has its SAs.
 import { join } from 'node:path';
-import type { GuestProcess } from './guest-commands.ts';
+import type { GuestProcess } from './guest-process.ts';
 import type { Places } from './places.ts';
 import type { Certificate, PlatformPki } from './pki.ts';
 import { certificateFiles, platformFiles } from './platform-conf.ts';
@@ -22,7 +22,7 @@ export interface PlatformIpsec {
   installCertificate(host: LabHost, certificate: Certificate): Promise<void>;
   /** The platform's renewal: new key and certificate, `--load-creds --clear`, `--load-conns`. */
   renewCertificate(host: LabHost): Promise<void>;
-  /** Resolves when every host has `system-nodes` SAs with every other. */
+  /** Resolves when every host has two `system-nodes` SAs with every other. */
   systemNodesUp(timeoutMs?: number): Promise<void>;
 }
 
@@ -68,25 +68,40 @@ export async function preparePlatform(places: Places, pki: PlatformPki, dir: str
   return ipsec;
 }
 
-/** The hosts talk on the management network all the time, as the platform's services do. */
-export function startManagementTraffic(places: Places): void {
-  for (const host of HOST_NAMES) {
+/**
+ * The hosts talk on the management network all the time, as the platform's services do. Resolves when each pair has
+ * two `system-nodes` SAs, as real pairs have, because both ends initiate. So that they surely do, all begin at one
+ * signal, and packets take half a second at first: nobody has an SA of the other's before starting one.
+ */
+export async function startManagementTraffic(places: Places, ipsec: PlatformIpsec): Promise<void> {
+  const delay = (action: string): string =>
+    HOST_NAMES.map((host) => `qdisc ${action} dev mgmt-${HOSTS[host].number} root netem delay 500ms\n`).join(
+      '',
+    );
+  await places.run('guest', ['tc', '-batch', '-'], { input: delay('add') });
+  const senders = HOST_NAMES.map((host) => {
     const peers = peersOf(host).map((peer) => peer.management);
-    places.spawn(host, ['/usr/bin/python3', '-IS', '-c', HEARTBEAT, HOSTS[host].management, ...peers]);
-  }
+    return places.spawn(host, ['/usr/bin/python3', '-IS', '-c', HEARTBEAT, HOSTS[host].management, ...peers]);
+  });
+  await Promise.all(senders.map((sender) => sender.waitFor(/ready/)));
+  for (const sender of senders) sender.kill('SIGUSR1');
+  await ipsec.systemNodesUp();
+  await places.run('guest', ['tc', '-batch', '-'], { input: delay('del') });
 }
 
 const HEARTBEAT = `
-import socket, sys, time
+import signal, socket, sys, time
 own, *peers = sys.argv[1:]
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((own, 2222))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("ready", flush=True)
+signal.sigwait([signal.SIGUSR1])
 while True:
     for peer in peers:
         try: s.sendto(b"heartbeat", (peer, 2222))
         except OSError: pass
-    # Both ends of a pair at the same moment: each then initiates, and a pair has two SAs, as on real systems.
-    time.sleep(1 - time.time() % 1)
+    time.sleep(1)
 `;
 
 async function systemNodesOf(
@@ -96,10 +111,9 @@ async function systemNodesOf(
 ): Promise<void> {
   for (;;) {
     const sas = await swanctl(host, '--list-sas', '--ike', 'system-nodes');
-    if (peersOf(host).every((peer) => sas.includes(`@ ${peer.management}[`) && sas.includes('INSTALLED')))
-      return;
-    if (performance.now() > deadline)
-      throw new Error(`${host} has no system-nodes SAs with all hosts:\n${sas}`);
+    const established = sas.match(/^system-nodes: .*ESTABLISHED/gm)?.length ?? 0;
+    if (established === 2 * peersOf(host).length) return;
+    if (performance.now() > deadline) throw new Error(`${host} has not two system-nodes SAs a peer:\n${sas}`);
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
 }

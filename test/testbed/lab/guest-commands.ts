@@ -1,15 +1,8 @@
 // Programs in the guest over one connection: each gets an id; its output and its end come back as events. The other
 // side is guest-server.py; booting is guest.ts.
-import { createWriteStream } from 'node:fs';
 import type { Socket } from 'node:net';
+import { guestProcess, type CommandResult, type EventSink, type GuestProcess } from './guest-process.ts';
 import { lineReader, type GuestEvent, type GuestRequest } from './guest-protocol.ts';
-
-export interface CommandResult {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -26,17 +19,6 @@ export interface SpawnOptions extends RunOptions {
   readonly logFile?: string;
 }
 
-export interface GuestProcess {
-  /** What it wrote so far; code and signal are null while it runs. */
-  output(): CommandResult;
-  /** Resolves when its output (both streams) matches; rejects when it ends or the time is over first. */
-  waitFor(pattern: RegExp, timeoutMs?: number): Promise<void>;
-  kill(signal?: NodeJS.Signals): void;
-  killGroup(signal?: NodeJS.Signals): void;
-  /** Resolves when it has ended. */
-  wait(): Promise<CommandResult>;
-}
-
 /** Files of namespaces; none: the guest's own. */
 export type Namespaces = readonly string[];
 
@@ -47,8 +29,6 @@ export interface GuestCommands {
   /** Before these namespaces are removed. */
   forget(namespaces: Namespaces): void;
 }
-
-type EventSink = (event: Exclude<GuestEvent, { kind: 'hello' }>) => void;
 
 /** Speaks with the server in the guest; when the connection ends, everything that runs ends with signal `guest`. */
 export function guestCommands(socket: Socket): GuestCommands {
@@ -78,6 +58,7 @@ export function guestCommands(socket: Socket): GuestCommands {
       run.take(event);
     });
     say({ kind: 'start', id, namespaces, argv, ...(env && { env }), ...(input !== undefined && { input }) });
+    if (socket.destroyed) run.take({ kind: 'exit', id, code: null, signal: 'guest' });
     return run.process;
   };
   return {
@@ -88,73 +69,19 @@ export function guestCommands(socket: Socket): GuestCommands {
   };
 }
 
+/** A command that takes too long is killed with its process group, and its output is in the error. */
 async function execute(
   run: GuestProcess,
   argv: readonly string[],
   timeoutMs: number,
 ): Promise<CommandResult> {
-  let late = false;
+  const clock = { late: false };
   const timer = setTimeout(() => {
-    late = true;
+    clock.late = true;
     run.killGroup('SIGKILL');
   }, timeoutMs);
   const result = await run.wait();
   clearTimeout(timer);
-  if (!late) return result;
+  if (!clock.late) return result;
   throw new Error(`${argv.join(' ')}: not done in ${timeoutMs} ms\n${result.stdout}${result.stderr}`);
-}
-
-function guestProcess(
-  signal: (name: NodeJS.Signals, group: boolean) => void,
-  logFile: string | undefined,
-): { process: GuestProcess; take: EventSink } {
-  const chunks: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
-  const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
-  const watchers = new Set<() => void>();
-  let end: { code: number | null; signal: string | null } | undefined;
-  const text = (stream: 'stdout' | 'stderr'): string => Buffer.concat(chunks[stream]).toString();
-  const output = (): CommandResult => ({
-    ...(end ?? { code: null, signal: null }),
-    stdout: text('stdout'),
-    stderr: text('stderr'),
-  });
-  const { promise: ended, resolve: endNow } = Promise.withResolvers<CommandResult>();
-  const take: EventSink = (event) => {
-    if (event.kind === 'output') {
-      const data = Buffer.from(event.base64, 'base64');
-      chunks[event.stream].push(data);
-      log?.write(data);
-    } else {
-      end = { code: event.code, signal: event.signal };
-      log?.end();
-      endNow(output());
-    }
-    for (const watcher of watchers) watcher();
-  };
-  const waitFor = (pattern: RegExp, timeoutMs = 30_000): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const done = (error?: string): void => {
-        clearTimeout(timer);
-        watchers.delete(look);
-        if (error === undefined) resolve();
-        else reject(new Error(`${error} before ${pattern}:\n${text('stdout')}${text('stderr')}`));
-      };
-      const look = (): void => {
-        if (pattern.test(text('stdout') + text('stderr'))) done();
-        else if (end !== undefined) done(`ended with ${end.code ?? end.signal}`);
-      };
-      const timer = setTimeout(() => done(`${timeoutMs} ms went by`), timeoutMs);
-      watchers.add(look);
-      look();
-    });
-  return {
-    take,
-    process: {
-      output,
-      waitFor,
-      kill: (name = 'SIGTERM') => signal(name, false),
-      killGroup: (name = 'SIGKILL') => signal(name, true),
-      wait: () => ended,
-    },
-  };
 }

@@ -12,6 +12,8 @@ export type GuestRequest =
       /** Written to standard input, which is then closed. */
       readonly input?: string;
     }
+  /** These namespaces are gone; the same names may come again. */
+  | { readonly kind: 'forget'; readonly namespaces: readonly string[] }
   | {
       readonly kind: 'signal';
       readonly id: number;

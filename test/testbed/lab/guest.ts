@@ -63,10 +63,21 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   }
 }
 
+const PROGRAMS = [
+  ...[
+    '/usr/bin/linux.uml',
+    '/usr/bin/python3',
+    '/usr/lib/ipsec/charon',
+    '/usr/bin/tcpdump',
+    '/usr/sbin/dnsmasq',
+  ],
+  ...['/usr/sbin/nft', '/usr/sbin/xtables-legacy-multi', '/dev/net/tun'],
+];
+
 function requireEverything(): void {
   if (process.env['IPSEC_LAB'] === undefined)
     throw new Error('the lab needs a network namespace of its own: start it by scripts/testbed');
-  for (const path of ['/usr/bin/linux.uml', '/usr/lib/ipsec/charon', '/usr/bin/tcpdump', '/dev/net/tun'])
+  for (const path of PROGRAMS)
     if (!existsSync(path)) throw new Error(`${path} is missing: run scripts/setup first`);
 }
 

@@ -2,7 +2,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { kubernetesBinary } from '../../support/control-plane.ts';
-import type { GuestProcess } from './guest-commands.ts';
+import type { GuestProcess } from './guest-process.ts';
 import type { Places } from './places.ts';
 import { HOST_NAMES, POD_POOLS, type LabHost } from './topology.ts';
 

@@ -82,8 +82,7 @@ async function assemble(
   ]);
   const kubeconfig = cluster.kubeconfig('system:kube-proxy', []);
   const kubeProxies = options.kubeProxy === false ? undefined : startKubeProxies(inside, dir, kubeconfig);
-  const pods = await openPods(api, inside);
-  await platform.systemNodesUp();
+  const [pods] = await Promise.all([openPods(api, inside), startManagementTraffic(inside, platform)]);
   say('platform SAs between all hosts');
   let captures = 0;
   return {
@@ -109,7 +108,6 @@ async function startHosts(inside: Places, dir: string, keys: KeyKind): Promise<P
   await buildHosts(inside);
   const platform = await preparePlatform(inside, makePki(join(dir, 'pki'), keys), dir);
   await Promise.all(HOST_NAMES.map((host) => platform.startCharon(host)));
-  startManagementTraffic(inside);
   return platform;
 }
 

@@ -111,9 +111,14 @@ export function caliName(pod: PodKey): string {
 /** Stops (or lets through again) what two hosts send each other on the cluster-host network, silently. */
 export async function setCut(places: Places, between: [LabHost, LabHost], cut: boolean): Promise<void> {
   const table = `cut-${between.toSorted().join('-')}`;
-  const [a, b] = between.map((host) => macAddress(HOSTS[host], 'cluster'));
-  const rules = `table bridge ${table} { chain forward { type filter hook forward priority 0;
-    ether saddr ${a} ether daddr ${b} drop; ether saddr ${b} ether daddr ${a} drop; } }`;
+  const a = macAddress(HOSTS[between[0]], 'cluster');
+  const b = macAddress(HOSTS[between[1]], 'cluster');
+  const drop = (from: string, to: string): string => `    ether saddr ${from} ether daddr ${to} drop\n`;
+  const rules = `table bridge ${table} {
+  chain forward {
+    type filter hook forward priority 0
+${drop(a, b)}${drop(b, a)}  }
+}`;
   const command = cut ? ['nft', rules] : ['nft', `delete table bridge ${table}`];
   await places.run('guest', command);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { POLICIES, SHARDS } from '../../../app/kubernetes/resources.ts';
 import { startChild, type Child } from '../../support/child.ts';
 import { until } from '../../support/until.ts';
-import type { GuestProcess } from './guest-commands.ts';
+import type { GuestProcess } from './guest-process.ts';
 import type { Lab } from './lab.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 

@@ -1,12 +1,7 @@
 // Where a program runs: in the guest itself, on a host, in a pod. A host is a network, mount and UTS namespace in the
 // guest, a pod a network namespace; network.ts makes them.
-import type {
-  CommandResult,
-  ExecOptions,
-  GuestCommands,
-  GuestProcess,
-  SpawnOptions,
-} from './guest-commands.ts';
+import type { ExecOptions, GuestCommands, SpawnOptions } from './guest-commands.ts';
+import type { CommandResult, GuestProcess } from './guest-process.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 
 export type PodKey = `${string}/${string}`;

@@ -9,45 +9,20 @@ import {
   type Address,
   type Prefix,
 } from '../../../app/domain/ip.ts';
-import {
-  blockAffinityObject,
-  calicoName,
-  ipamBlockObject,
-  type PortText,
-} from '../../support/kubernetes-objects.ts';
+import { blockAffinityObject, calicoName, ipamBlockObject } from '../../support/kubernetes-objects.ts';
 import type { Api, KubeObject } from './api.ts';
 import { calico, ensureNamespace } from './cluster.ts';
+import {
+  podKey,
+  podObject,
+  podStatus,
+  serviceObject,
+  type PodSpec,
+  type ServiceSpec,
+} from './pod-objects.ts';
 import { plugPod, routeBlock, unplugPod } from './network.ts';
 import type { Places, PodKey } from './places.ts';
 import { HOST_NAMES, HOSTS, type LabHost } from './topology.ts';
-
-export interface PodSpec {
-  readonly host: LabHost;
-  readonly name: string;
-  /** `default` when absent. */
-  readonly namespace?: string;
-  /** Out of the host's blocks, or borrowed from another host's; the host's own with `hostNetwork`. */
-  readonly addresses: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Names for named target ports. */
-  readonly ports?: readonly {
-    readonly name: string;
-    readonly containerPort: number;
-    readonly protocol?: string;
-  }[];
-  readonly hostNetwork?: boolean;
-  /** Ready at once unless false; then `setReady` makes it so. */
-  readonly ready?: boolean;
-}
-
-export interface ServiceSpec {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly ports: readonly PortText[];
-  readonly selector?: Readonly<Record<string, string>>;
-  /** More of the object's spec: clusterIP, type, externalName, ipFamilyPolicy. */
-  readonly spec?: object;
-}
 
 export interface Pods {
   /** The object first, then network, addresses and readiness, as a kubelet does; gives the place to run programs in. */
@@ -142,65 +117,12 @@ export async function openPods(api: Api, places: Places): Promise<Pods> {
       await api.remove(calico('IPAMBlock', { metadata: { name: calicoName(prefix) } }));
       await routeBlock(places, block.owner, prefix, 'del');
     },
-    addService: async ({ namespace = 'default', name, ports, selector, spec }) => {
-      await ensureNamespace(api, namespace);
-      return api.apply({
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { namespace, name },
-        spec: { ports: ports.map(namedPort), ...(selector && { selector }), ...spec },
-      });
+    addService: async (service) => {
+      await ensureNamespace(api, service.namespace ?? 'default');
+      return api.apply(serviceObject(service));
     },
     removeService: (namespace, name) =>
       api.remove({ apiVersion: 'v1', kind: 'Service', metadata: { namespace, name } }),
-  };
-}
-
-export function podKey(pod: PodSpec): PodKey {
-  return `${pod.namespace ?? 'default'}/${pod.name}`;
-}
-
-/** Services with several ports need names for them. */
-function namedPort(port: PortText): PortText {
-  const protocol = port.protocol ?? 'TCP';
-  return { name: `${protocol.toLowerCase()}-${port.port}`, ...port, protocol };
-}
-
-function podObject(pod: PodSpec): KubeObject {
-  const { name, namespace = 'default', labels = {}, ports = [], host, hostNetwork = false } = pod;
-  const containerPorts = ports.map((port) => ({ protocol: 'TCP', ...port }));
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { namespace, name, labels },
-    spec: {
-      nodeName: host,
-      hostNetwork,
-      terminationGracePeriodSeconds: 0,
-      containers: [{ name: 'main', image: 'registry.local:9001/lab:1', ports: containerPorts }],
-    },
-  };
-}
-
-function podStatus(pod: PodSpec, ready: boolean): KubeObject {
-  const { name, namespace = 'default', addresses, host } = pod;
-  const hostIp = HOSTS[host].cluster;
-  const conditions = ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map((type, position) => ({
-    type,
-    status: ready || position < 2 ? 'True' : 'False',
-  }));
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { namespace, name },
-    status: {
-      phase: 'Running',
-      hostIP: hostIp,
-      hostIPs: [{ ip: hostIp }],
-      podIP: addresses[0],
-      podIPs: addresses.map((ip) => ({ ip })),
-      conditions,
-    },
   };
 }
 

@@ -1,7 +1,7 @@
 // Traffic for tests: a real DNS server and its client, echo servers of any protocol, and numbered messages to them with
 // a count of what was lost. The work in the pods is traffic.py's, dnsmasq's.
 import { join } from 'node:path';
-import type { GuestProcess } from './guest-commands.ts';
+import type { GuestProcess } from './guest-process.ts';
 import type { Place, Places } from './places.ts';
 
 export type TransportProtocol = 'udp' | 'tcp' | 'sctp';

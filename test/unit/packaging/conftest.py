@@ -104,14 +104,22 @@ def wheel(tmp_path_factory):
     return Path(done.stdout.strip())
 
 
+@pytest.fixture(scope="session")
+def manifests(tmp_path_factory):
+    """The manifests with their versions, filled in once."""
+    out = tmp_path_factory.mktemp("manifests")
+    subprocess.run([ROOT / "scripts" / "package-manifests", out], check=True, timeout=30)
+    return out
+
+
 @pytest.fixture
-def stage(tmp_path, wheel):
+def stage(tmp_path, wheel, manifests):
     folder = tmp_path / "stage"
     for name in ("charts", "plugins", "image", "sbom"):
         (folder / name).mkdir(parents=True)
     shutil.copy(ROOT / "metadata.yaml", folder)
     shutil.copy(wheel, folder / "plugins")
-    subprocess.run([ROOT / "scripts" / "package-manifests", folder / MANIFESTS], check=True, timeout=30)
+    shutil.copytree(manifests, folder / MANIFESTS)
     (folder / "charts" / f"{APPLICATION}-1.0.1.tgz").write_bytes(chart())
     (folder / "image" / f"{APPLICATION}.tar").write_bytes(image_archive(f"starlingx/{APPLICATION}:1.0-1"))
     bom = {"bomFormat": "CycloneDX", "components": [{"name": "libc6"}]}

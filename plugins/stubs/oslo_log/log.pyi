@@ -1,0 +1,3 @@
+from logging import Logger
+
+def getLogger(name: str) -> Logger: ...
