@@ -1,10 +1,9 @@
 // How many packets the guard has held and how many went towards each endpoint, out of nft's JSON. What cannot be read is
 // absent, never 0: a zero would say that there is no traffic. Counters start anew with a new table.
-import { parseAddress } from '../domain/ip.ts';
-import type { Port, Protocol } from '../domain/ports.ts';
 import { DROP_COUNTERS, type DropCounter } from './chains.ts';
 import { asFields, asList, type NftObject } from './json.ts';
-import { endpointKey, PROTOCOL_NUMBERS } from './rows.ts';
+import { endpointKey } from './rows.ts';
+import type { ServiceReader } from './services.ts';
 
 export interface GuardCounters {
   /** Packets held, or in mode observe those that would have been. */
@@ -14,19 +13,11 @@ export interface GuardCounters {
 }
 
 /** Of the objects of one table. */
-export function readCounters(objects: readonly NftObject[]): GuardCounters {
-  return { drops: readDrops(objects), demand: new Map(objects.flatMap(readDemand)) };
-}
-
-/** The address, protocol and port of an element of a set of services, however nft prints the protocol. */
-export function readService(
-  value: unknown,
-): (Port & { readonly address: NonNullable<ReturnType<typeof parseAddress>> }) | undefined {
-  const [address, protocol, port] = asList(asFields(value)?.['concat']);
-  const parsed = typeof address === 'string' ? parseAddress(address) : undefined;
-  const name = protocolOf(protocol);
-  if (parsed === undefined || name === undefined || typeof port !== 'number') return undefined;
-  return { address: parsed, protocol: name, port };
+export function readCounters(objects: readonly NftObject[], readService: ServiceReader): GuardCounters {
+  return {
+    drops: readDrops(objects),
+    demand: new Map(objects.flatMap((object) => readDemand(object, readService))),
+  };
 }
 
 function readDrops(objects: readonly NftObject[]): GuardCounters['drops'] {
@@ -37,7 +28,7 @@ function readDrops(objects: readonly NftObject[]): GuardCounters['drops'] {
   return Object.fromEntries(known.filter(([, packets]) => packets !== undefined));
 }
 
-function readDemand({ kind, fields }: NftObject): [string, number][] {
+function readDemand({ kind, fields }: NftObject, readService: ServiceReader): [string, number][] {
   if (kind !== 'set' || !/^endpoints[46]$/.test(String(fields['name']))) return [];
   return asList(fields['elem']).flatMap((item): [string, number][] => {
     const element = asFields(asFields(item)?.['elem']);
@@ -50,9 +41,4 @@ function readDemand({ kind, fields }: NftObject): [string, number][] {
 function packetsOf(counter: unknown): number | undefined {
   const packets = asFields(counter)?.['packets'];
   return typeof packets === 'number' ? packets : undefined;
-}
-
-function protocolOf(value: unknown): Protocol | undefined {
-  const entries = Object.entries(PROTOCOL_NUMBERS) as [Protocol, number][];
-  return entries.find(([name, number]) => value === name || value === number)?.[0];
 }

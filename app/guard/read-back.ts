@@ -3,7 +3,7 @@
 import { parsePrefix } from '../domain/ip.ts';
 import { compareText } from '../domain/problem.ts';
 import { ENFORCE_COMMENT, HELD_CHAIN, type Chain } from './chains.ts';
-import { readCounters, readService, type GuardCounters } from './counters.ts';
+import { readCounters, type GuardCounters } from './counters.ts';
 import { asFields, asList, asText, parseNftJson, type NftObject } from './json.ts';
 import {
   mapSets,
@@ -12,7 +12,9 @@ import {
   SET_NAMES,
   type Element,
   type GuardElements,
+  type SetName,
 } from './rows.ts';
+import { serviceReader, type ServiceReader } from './services.ts';
 import { parseTableName, type Ruleset, type TableName } from './ruleset.ts';
 
 export interface GuardTable {
@@ -36,6 +38,9 @@ export type GuardState = { readonly others: readonly TableName[] } & (
 export type TableReading =
   { readonly table: GuardTable } | { readonly name: TableName; readonly differences: readonly string[] };
 
+/** By set name; undefined where an element cannot be ours. */
+type ElementsRead = ReadonlyMap<string, readonly (Element | undefined)[]>;
+
 /** Names of our tables in the answer to `list tables`, sorted; undefined when the answer is no such thing. */
 export function readTableNames(json: string): TableName[] | undefined {
   const tables = parseNftJson(json)?.filter(
@@ -51,10 +56,13 @@ export function readTableNames(json: string): TableName[] | undefined {
 export function readTable(name: TableName, json: string, ruleset: Ruleset): TableReading | undefined {
   const objects = parseNftJson(json);
   if (objects === undefined) return undefined;
-  const differences = [...differingChains(objects, ruleset.chains), ...differingSets(objects)];
+  const readService = serviceReader();
+  const elements = elementsBySet(objects, readService);
+  const differences = [...differingChains(objects, ruleset.chains), ...differingSets(elements)];
   if (differences.length > 0) return { name, differences };
   const mode = rulesOf(objects, HELD_CHAIN).length > 0 ? 'enforce' : 'observe';
-  return { table: { name, mode, elements: readElements(objects), counters: readCounters(objects) } };
+  const counters = readCounters(objects, readService);
+  return { table: { name, mode, elements: wholeElements(elements), counters } };
 }
 
 /** Puts readings of tables with our rules and names of the others together; of several whole tables the first counts. */
@@ -95,11 +103,9 @@ function differingChains(objects: readonly NftObject[], chains: readonly Chain[]
 }
 
 /** Sets that are missing, and those with an element that we cannot have made. */
-function differingSets(objects: readonly NftObject[]): string[] {
-  const elements = elementsBySet(objects);
-  return SET_NAMES.filter(
-    (name) => elements.get(name)?.every((element) => element !== undefined) !== true,
-  ).map((name) => `set ${name}`);
+function differingSets(elements: ElementsRead): string[] {
+  const isWhole = (name: SetName): boolean => elements.get(name)?.includes(undefined) === false;
+  return SET_NAMES.filter((name) => !isWhole(name)).map((name) => `set ${name}`);
 }
 
 /** The comments of a chain's rules, in order. */
@@ -108,29 +114,25 @@ function rulesOf(objects: readonly NftObject[], chain: string): string[] {
   return rules.map(({ fields }) => asText(fields['comment']));
 }
 
-function readElements(objects: readonly NftObject[]): GuardElements {
-  const elements = elementsBySet(objects);
+function wholeElements(elements: ElementsRead): GuardElements {
   return mapSets((name) =>
     (elements.get(name) ?? []).filter((element) => element !== undefined).sort(compareText),
   );
 }
 
-function elementsBySet(objects: readonly NftObject[]): Map<string, (Element | undefined)[]> {
+function elementsBySet(objects: readonly NftObject[], readService: ServiceReader): ElementsRead {
   const sets = objects.filter(({ kind }) => kind === 'set');
   return new Map(
     sets.map(({ fields }) => {
       const name = asText(fields['name']);
-      return [name, asList(fields['elem']).map((item) => readElement(name, item))];
+      return [name, asList(fields['elem']).map((item) => readElement(name, item, readService))];
     }),
   );
 }
 
-function readElement(set: string, item: unknown): Element | undefined {
+function readElement(set: string, item: unknown, readService: ServiceReader): Element | undefined {
   const value = asFields(asFields(item)?.['elem'])?.['val'] ?? item;
-  return set.startsWith('pools') ? readPool(value) : readServiceElement(value);
-}
-
-function readServiceElement(value: unknown): Element | undefined {
+  if (set.startsWith('pools')) return readPool(value);
   const service = readService(value);
   return service === undefined ? undefined : serviceElement(service);
 }

@@ -41,6 +41,12 @@ describe("the guard's table", function () {
     if (state.kind !== 'present') throw new Error(`the guard is ${JSON.stringify(state)}`);
     return state.table;
   };
+  /** Each table starts to count at 0, so that this shows that packets meet it. */
+  const untilHeld = async (of: Ruleset): Promise<void> => {
+    const end = performance.now() + 10_000;
+    while (((await present(of)).counters.drops.egress ?? 0) === 0)
+      if (performance.now() > end) throw new Error('no packet was held');
+  };
   const tables = (): string[] => network.run('A', 'nft', 'list', 'tables').trim().split('\n').sort();
 
   it('is read back as it was written', async () => {
@@ -150,14 +156,12 @@ describe("the guard's table", function () {
     await guard(ROWS);
     const wire = await network.capture();
     await network.pods.near.flood({ address: PODS.far[4], port: 53 });
-    const held = [];
     for (const next of [later, ruleset, later, ruleset]) {
       await guard(ROWS, 'enforce', next);
-      held.push((await present(next)).counters.drops.egress ?? 0);
+      await untilHeld(next);
     }
     await network.pods.near.endFlood();
     expect(await wire.stop()).to.deep.equal([]);
-    expect(Math.min(...held), 'it flowed all the time').to.be.greaterThan(0);
     expect(tables()).to.have.lengthOf(1);
     await present();
   });

@@ -24,7 +24,7 @@ export const PODS: Readonly<
 };
 export const POOLS = { 4: '172.16.0.0/16', 6: 'fd00:172:16::/64' } as const;
 export const CLUSTER_IPS = { 4: '10.96.0.10', 6: 'fd00:96::a' } as const;
-const HOSTS = {
+export const HOSTS = {
   A: { 4: '192.168.206.2', 6: 'fd00:206::2' },
   B: { 4: '192.168.206.3', 6: 'fd00:206::3' },
 } as const;
@@ -57,7 +57,7 @@ export interface GuardNetwork {
   run(place: Place, ...words: readonly string[]): string;
   /** `ipsec`: packets of that host's pods to the pods there go over the link that stands for IPsec. */
   route(from: HostLetter, by: 'wire' | 'ipsec'): void;
-  /** What crosses the wire between the hosts, one line a packet. */
+  /** What either host puts on the wire, one line a packet: what arrives is seen a second time when it is decrypted. */
   capture(): Promise<Watch>;
   /** What `nft monitor` says on a host. */
   monitor(host: HostLetter): Promise<Watch>;
@@ -71,15 +71,10 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
     places[place] = await startNamespace(processes);
   const inside = (place: Place): string[] => ['nsenter', `--net=/proc/${places[place]}/ns/net`];
   const run = (place: Place, ...words: readonly string[]): string => execute([...inside(place), ...words]);
-  const watch = async (
-    place: Place,
-    words: readonly string[],
-    ready: () => void,
-    mark: Mark,
-  ): Promise<Watch> => {
+  const watch = (place: Place, words: readonly string[], mark: Mark): Promise<Watch> => {
     const child = spawnTied([...inside(place), ...words]);
     processes.push(child);
-    return startWatch(child, ready, mark);
+    return startWatch(child, mark);
   };
 
   buildLinks(places);
@@ -99,12 +94,18 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
     run,
     route,
     nft: (host) => nftProgram({ command: ['nsenter', `--net=/proc/${places[host]}/ns/net`, 'nft'] }),
-    capture: () => {
-      const knock = (): void => void run('A', 'ping', '-c', '1', '-W', '1', HOSTS.B[4]);
-      return watch('A', ['tcpdump', '-qlnni', 'cluster', '--immediate-mode', CAPTURED], knock, {
-        appears: /ICMP echo re/,
-        make: knock,
-      });
+    capture: async () => {
+      const make = (): void => void run('A', 'ping', '-c', '1', '-W', '1', HOSTS.B[4]);
+      const words = ['tcpdump', '-Q', 'out', '-qlnni', 'cluster', '--immediate-mode', CAPTURED];
+      const mark = { appears: /ICMP echo re/, make };
+      const watches = [await watch('A', words, mark), await watch('B', words, mark)];
+      return {
+        stop: async () => {
+          const lines = [];
+          for (const side of watches) lines.push(...(await side.stop()));
+          return lines;
+        },
+      };
     },
     monitor: (host) => {
       marks += 1;
@@ -113,7 +114,7 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
         run(host, 'nft', `add table inet ${name}`);
         run(host, 'nft', `delete table inet ${name}`);
       };
-      return watch(host, ['nft', 'monitor'], make, { appears: /mark_|new generation/, make });
+      return watch(host, ['nft', 'monitor'], { appears: /mark_|new generation/, make });
     },
     close: () => {
       for (const child of processes) child.kill('SIGKILL');
@@ -127,7 +128,7 @@ interface Mark {
 }
 
 /** Ready when a mark has been seen; complete when a second one has. Marks are no part of what is returned. */
-async function startWatch(child: ChildProcess, ready: () => void, mark: Mark): Promise<Watch> {
+async function startWatch(child: ChildProcess, mark: Mark): Promise<Watch> {
   let lines: string[] = [];
   let seen = (): void => undefined;
   createInterface({ input: child.stdout! }).on('line', (line) => {
@@ -145,7 +146,7 @@ async function startWatch(child: ChildProcess, ready: () => void, mark: Mark): P
     }
     throw new Error('the watching program shows nothing');
   };
-  await appearance(ready);
+  await appearance(mark.make);
   lines = [];
   return {
     stop: async () => {

@@ -31,7 +31,7 @@ const MODULES = [
     'ip6table_mangle',
   ],
   ...['nf_conntrack', 'nf_conntrack_netlink', 'nf_tables', 'xt_comment', 'xt_statistic', 'xt_mark'],
-  ...['xt_MASQUERADE', 'xt_addrtype', 'xt_conntrack', 'xt_nat', 'xt_tcpudp'],
+  ...['xt_MASQUERADE', 'xt_addrtype', 'xt_conntrack', 'xt_nat', 'xt_tcpudp', 'nft_ct', 'nft_chain_nat', 'nft_nat', 'nft_masq'],
 ];
 
 /** Boots and resolves when the server inside has called. Rejects with the end of the guest's console. */
@@ -86,6 +86,7 @@ function boot(options: GuestOptions, logFile: string, port: number): ChildProces
   const here = import.meta.dirname;
   const words = {
     LAB_MODULES: MODULES.join(' '),
+    LAB_CACHE: process.env['IPSEC_CACHE'] ?? '/nonexistent',
     LAB_NETWORKS: NETWORKS.join(' '),
     LAB_GUEST: GUEST_ADDRESS,
     LAB_OUTSIDE: OUTSIDE_ADDRESS,

@@ -11,11 +11,14 @@ mount -t devpts devpts /dev/pts
 for dir in /run /mnt /dev/shm /var/log; do mount -t tmpfs tmpfs "$dir"; done
 mkdir -p /run/netns /run/ns /run/lock
 
-# modprobe, also as the kernel calls it, with the guest's modules: they are not in /lib/modules of the root.
+# modprobe, also as the kernel calls it, with the guest's modules: they are not in /lib/modules of the root. Rebuilt ones
+# (scripts/build-nf-tables) have the nf_tables families that Debian's lack and StarlingX' kernels have.
 modules=/run/modules/lib/modules
 mkdir -p "$modules"
 release=$(uname -r)
-ln -s "/usr/lib/uml/modules/$release" "$modules/$release"
+source=/usr/lib/uml/modules/$release
+[ -d "$LAB_CACHE/uml-modules-$release" ] && source=$LAB_CACHE/uml-modules-$release
+ln -s "$source" "$modules/$release"
 printf '#!/bin/sh\nexec /sbin/modprobe -d /run/modules "$@"\n' > /run/modprobe
 chmod +x /run/modprobe
 echo /run/modprobe > /proc/sys/kernel/modprobe
