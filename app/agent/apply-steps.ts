@@ -5,10 +5,11 @@ import { contentText } from '../swanctl/conf-text.ts';
 import { connectionTree } from '../swanctl/host-config-tree.ts';
 import type { Step } from '../swanctl/steps.ts';
 import type { Charon } from '../vici/charon.ts';
-import { ViciCommandError } from '../vici/errors.ts';
+import { ViciCommandError, ViciProtocolError } from '../vici/errors.ts';
 
-/** A connection that charon refused to load, with its words. */
+/** Something that charon would not do, with its words. Only a refused load is more than a matter of the moment. */
 export interface Refusal {
+  readonly kind: Step['kind'];
   readonly connection: ConnectionName;
   readonly message: string;
 }
@@ -21,28 +22,37 @@ export interface ApplyOptions {
   readonly sent: Map<ConnectionName, string>;
 }
 
-/** Loads that stand one after the other are sent without waiting: charon works through them in order. */
+/** Steps of one kind that stand one after the other are sent without waiting: charon works through them in order. */
 export async function applySteps(steps: readonly Step[], options: ApplyOptions): Promise<Refusal[]> {
   const refusals: Refusal[] = [];
-  for (const batch of batches(steps)) {
-    const results = await Promise.all(batch.map((step) => applyStep(step, options)));
+  const parts = batches(steps);
+  for (const [position, batch] of parts.entries()) {
+    // Live flows whose traps come next: their packets would be dropped until the SA is there.
+    const isBeforeLoads = parts.slice(position).some(([step]) => step?.kind === 'load-connection');
+    const waitMs = isBeforeLoads && batch.length <= WAITED_FOR ? INITIATE_MS : -1;
+    const results = await Promise.all(batch.map((step) => applyStep(step, { ...options, waitMs })));
     refusals.push(...results.filter((result) => result !== undefined));
   }
   return refusals;
 }
 
+/** So many initiations before loads are waited for, each so long; charon answers nothing else meanwhile. */
+const WAITED_FOR = 16;
+const INITIATE_MS = 2000;
+
+type StepOptions = ApplyOptions & { readonly waitMs: number };
+
 function batches(steps: readonly Step[]): Step[][] {
   const result: Step[][] = [];
   for (const step of steps) {
     const last = result.at(-1);
-    if (last?.[0]?.kind === step.kind && step.kind !== 'write-file') last.push(step);
+    if (last?.[0]?.kind === step.kind) last.push(step);
     else result.push([step]);
   }
   return result;
 }
 
-async function applyStep(step: Step, options: ApplyOptions): Promise<Refusal | undefined> {
-  const { charon, sent } = options;
+async function applyStep(step: Step, options: StepOptions): Promise<Refusal | undefined> {
   switch (step.kind) {
     case 'write-file':
       await options.writeFile(step.config);
@@ -50,47 +60,62 @@ async function applyStep(step: Step, options: ApplyOptions): Promise<Refusal | u
     case 'remove-file':
       await options.removeFile();
       return undefined;
-    case 'load-connection':
-      return load(step.connection, options);
-    case 'unload-connection':
-      sent.delete(step.name);
-      return refused(step.name, charon.unloadConnection(step.name));
-    // Not waited for: charon answers nothing else meanwhile, and the next look shows what became of it.
-    case 'terminate-child':
-      return refused(step.connection, charon.terminate({ childId: step.uniqueId, timeoutMs: -1 }));
-    case 'terminate-ike':
-      return refused(step.connection, charon.terminate({ ikeId: step.uniqueId, timeoutMs: -1 }));
-    case 'reauthenticate':
-      return refused(step.connection, charon.rekey({ ikeId: step.uniqueId, reauth: true }));
-    case 'initiate':
-      return refused(
-        step.connection,
-        charon.initiate({ ike: step.connection, child: step.child, timeoutMs: -1 }),
-      );
     case 'guard-add':
     case 'guard-remove':
       throw new Error(`${step.kind} is not applied by charon`);
+    default:
+      return ask(step, options);
   }
 }
 
-async function load(connection: Connection, { charon, sent }: ApplyOptions): Promise<Refusal | undefined> {
-  // Until charon has said yes nothing is known about what it has.
-  sent.delete(connection.name);
-  const refusal = await refused(
-    connection.name,
-    charon.loadConnection(connection.name, connectionTree(connection)),
-  );
-  if (refusal === undefined) sent.set(connection.name, contentText(connection));
-  return refusal;
-}
+type CharonStep = Exclude<Step, { kind: 'write-file' | 'remove-file' | 'guard-add' | 'guard-remove' }>;
 
 /** charon's own no is a result; a lost connection is thrown. */
-async function refused(connection: ConnectionName, command: Promise<unknown>): Promise<Refusal | undefined> {
+async function ask(step: CharonStep, options: StepOptions): Promise<Refusal | undefined> {
   try {
-    await command;
+    await send(step, options);
     return undefined;
   } catch (error) {
-    if (error instanceof ViciCommandError) return { connection, message: error.message };
-    throw error;
+    if (!isRefusal(error)) throw error;
+    return { kind: step.kind, connection: nameOf(step), message: error.message };
   }
+}
+
+/** A message too large to be sent concerns its connection alone, as charon's no does. */
+function isRefusal(error: unknown): error is Error {
+  if (error instanceof ViciProtocolError) return error.retry === 'on-change';
+  return error instanceof ViciCommandError;
+}
+
+/** Ends are not waited for: charon answers nothing else meanwhile, and the next look shows what became of them. */
+async function send(step: CharonStep, { charon, sent, waitMs }: StepOptions): Promise<unknown> {
+  switch (step.kind) {
+    case 'load-connection':
+      return load(step.connection, charon, sent);
+    case 'unload-connection':
+      sent.delete(step.name);
+      return charon.unloadConnection(step.name);
+    case 'install-trap':
+      return charon.installTrap({ ike: step.connection, child: step.child });
+    case 'terminate-child':
+      return charon.terminate({ childId: step.uniqueId, timeoutMs: -1 });
+    case 'terminate-ike':
+      return charon.terminate({ ikeId: step.uniqueId, timeoutMs: -1 });
+    case 'reauthenticate':
+      return charon.rekey({ ikeId: step.uniqueId, reauth: true });
+    case 'initiate':
+      return charon.initiate({ ike: step.connection, child: step.child, timeoutMs: waitMs });
+  }
+}
+
+async function load(connection: Connection, charon: Charon, sent: ApplyOptions['sent']): Promise<void> {
+  // Until charon has said yes nothing is known about what it has.
+  sent.delete(connection.name);
+  await charon.loadConnection(connection.name, connectionTree(connection));
+  sent.set(connection.name, contentText(connection));
+}
+
+function nameOf(step: CharonStep): ConnectionName {
+  if (step.kind === 'load-connection') return step.connection.name;
+  return step.kind === 'unload-connection' ? step.name : step.connection;
 }

@@ -28,3 +28,10 @@ export function namesInCharon(loaded: Loaded): Map<string, Set<string>> {
     );
   return names;
 }
+
+/** Connections of which an IKE_SA is being negotiated. */
+export function connectingNames(loaded: Loaded): Set<string> {
+  return new Set(
+    loaded.ikeSas.filter(({ state }) => state === 'CONNECTING').map(({ connection }) => connection),
+  );
+}

@@ -1,10 +1,11 @@
 // What one host reports of itself: which shard versions are in force here, read back from charon, and what is wrong. Pure.
-import type { HostName, HostReport, ReportedProblem, ShardVersion } from '../domain/facts.ts';
+import type { HostName, HostReport } from '../domain/facts.ts';
 import type { Child, HostConfig, HostPlan, PlannedChild } from '../domain/host-config.ts';
-import { compareProblems, type Problem } from '../domain/problem.ts';
+import { isOurs } from '../domain/names.ts';
+import { compareProblems, compareText, type Problem } from '../domain/problem.ts';
 import { childKey, type Loaded } from '../swanctl/loaded.ts';
 import { formatSelector } from '../swanctl/selector-text.ts';
-import { installedChildKeys, type Verification } from '../swanctl/verify.ts';
+import { installedChildKeys, type Missing, type Verification } from '../swanctl/verify.ts';
 
 export interface ReportInput {
   readonly plan: HostPlan;
@@ -14,6 +15,10 @@ export interface ReportInput {
   readonly verification: Verification;
   /** Connections with steps left to do: what they carry is not reported as loaded. */
   readonly unsettled: ReadonlySet<string>;
+  /** Names of shards of which something unwanted is still loaded: not reported as loaded either. */
+  readonly strays: ReadonlySet<string>;
+  /** Connections to peers that were asked for a tunnel in vain. */
+  readonly unanswered: ReadonlySet<string>;
   /** Problems of this pass, beside the plan's own. */
   readonly problems: readonly Problem[];
   readonly charonVersion: string;
@@ -21,24 +26,20 @@ export interface ReportInput {
 
 /** Sorted and without times: equal states give equal reports, so an idle host writes nothing. */
 export function makeReport(input: ReportInput): HostReport {
-  const { plan, config, loaded, verification } = input;
+  const { plan, config, loaded, verification, strays } = input;
   const keys = namedKeys(config);
   const notInForce = shardsNotInForce(input, keys);
-  const installed = installedChildKeys(loaded);
-  const ownKeys = new Set(keys.values());
   return {
     host: plan.host,
     networkUid: plan.networkUid,
-    loaded: plan.shards.filter(({ name }) => !notInForce.has(name)),
-    problems: [...plan.problems, ...input.problems, ...missingProblems(verification)]
-      .sort(compareProblems)
-      .map(reported),
-    peersNotReached: [],
+    loaded: plan.shards.filter(({ name }) => !notInForce.has(name) && !strays.has(name)),
+    problems: reported([...plan.problems, ...input.problems, ...missingProblems(verification)]),
+    peersNotReached: unansweredPeers(input),
     counters: {
       connections: config.connections.length,
       flows: keys.size,
       flowsInForce: verification.inForce.size,
-      childSas: [...installed].filter((key) => ownKeys.has(key)).length,
+      childSas: [...installedChildKeys(loaded)].filter(isOursByKey).length,
     },
     charonVersion: input.charonVersion,
   };
@@ -57,6 +58,13 @@ function shardsNotInForce(input: ReportInput, keys: ReadonlyMap<string, string>)
   );
 }
 
+function unansweredPeers({ plan, unanswered }: ReportInput): HostName[] {
+  const peers = plan.connections.flatMap((connection) =>
+    connection.kind === 'peer' && unanswered.has(connection.name) ? [connection.peer] : [],
+  );
+  return [...new Set(peers)].sort(compareText);
+}
+
 /** What a host says that cannot plan or cannot reach charon: nothing is confirmed, nothing is taken back. */
 export function helplessReport(
   host: HostName,
@@ -67,8 +75,8 @@ export function helplessReport(
   return {
     host,
     networkUid,
-    loaded: [] as readonly ShardVersion[],
-    problems: problems.map(reported),
+    loaded: [],
+    problems: reported(problems),
     peersNotReached: [],
     counters: last === undefined ? NOTHING : { ...last.counters, flowsInForce: 0, childSas: 0 },
     charonVersion: '',
@@ -96,17 +104,39 @@ function selectorsKey(
   return `${connection} ${mode} ${formatSelector(localTs)} ${formatSelector(remoteTs)}`;
 }
 
-function missingProblems({ missing }: Verification): Problem[] {
-  return missing.map(({ connection, child, reason }) => ({
-    reason: 'TrapMissing',
-    subject: childKey(connection, child),
-    message:
-      reason === 'no-trap'
-        ? 'charon has neither a trap policy nor an SA for it; the kernel may have refused the policy, see the log of charon'
-        : `charon does not have it as it should (${reason})`,
-  }));
+function isOursByKey(key: string): boolean {
+  return isOurs(key.slice(0, key.indexOf('/')));
 }
 
-function reported({ reason, subject, message }: Problem): ReportedProblem {
-  return { reason, subject, message };
+const MISSING: Readonly<Record<Missing['reason'], string>> = {
+  'no-trap':
+    'have neither a trap policy nor an SA in charon; the kernel may have refused the policy, see the log of charon',
+  'not-loaded': 'are not loaded in charon',
+  'other-selectors': 'are loaded in charon for another flow',
+};
+
+/** One for each connection and reason, however many children it is: a report must stay small enough to be written. */
+function missingProblems({ missing }: Verification): Problem[] {
+  const groups = Map.groupBy(missing, ({ connection, reason }) => `${connection} ${reason}`);
+  return [...groups.values()].flatMap(([first, ...others]): Problem[] => {
+    if (first === undefined) return [];
+    const names = `${first.child}${others.length === 0 ? '' : ` and ${others.length} more`}`;
+    return [
+      {
+        reason: 'TrapMissing',
+        subject: first.connection,
+        message: `children (${names}) ${MISSING[first.reason]}`,
+      },
+    ];
+  });
+}
+
+const PROBLEMS_AT_MOST = 100;
+const MESSAGE_LENGTH = 1024;
+
+function reported(problems: readonly Problem[]): HostReport['problems'] {
+  return problems
+    .toSorted(compareProblems)
+    .slice(0, PROBLEMS_AT_MOST)
+    .map(({ reason, subject, message }) => ({ reason, subject, message: message.slice(0, MESSAGE_LENGTH) }));
 }

@@ -22,6 +22,7 @@ export interface ReporterOptions extends Omit<WatchCallbacks, 'onChange'> {
   readonly self: HostName;
   /** How many hosts share the 50 writes a second. */
   readonly hosts: () => number;
+  /** 0 to 1. */
   readonly random: () => number;
 }
 
@@ -31,7 +32,7 @@ const WRITES_PER_SECOND = 50;
 export function startReporter(options: ReporterOptions): Reporter {
   const { client, self, clock } = options;
   let offered: HostReport | undefined;
-  let notBeforeMs = 0;
+  const turn = writeTurns(options);
   const stored = new WatchCache<StoredReport>({
     client,
     resource: REPORTS,
@@ -48,13 +49,19 @@ export function startReporter(options: ReporterOptions): Reporter {
     onFailure: options.onFailure,
     onBug: options.onBug,
     pass: async () => {
-      const entry = stored.items().get(self);
-      if (offered === undefined || entry === undefined) return undefined;
-      if (isDeepStrictEqual(entry.value.report, offered)) return undefined;
-      const waitMs = notBeforeMs - clock.monotonic();
+      // A status of another version of the agent, which this one cannot read, is replaced.
+      const isUnreadable = stored.unreadable().has(self);
+      const isThere = isUnreadable || stored.items().has(self);
+      const current = isUnreadable ? undefined : stored.items().get(self)?.value.report;
+      if (offered === undefined || !isThere || isDeepStrictEqual(current, offered)) {
+        turn.giveUp();
+        return undefined;
+      }
+      const waitMs = turn.waitMs();
       if (waitMs > 0) return waitMs;
-      notBeforeMs = clock.monotonic() + (1000 * options.hosts()) / WRITES_PER_SECOND;
-      await writeReport(client, offered, entry.value.report);
+      // A turn that failed stays one: only the loop's pauses grow then.
+      await writeReport(client, offered, current);
+      turn.take();
       return undefined;
     },
   });
@@ -67,6 +74,43 @@ export function startReporter(options: ReporterOptions): Reporter {
     start: () => stored.start(),
     stop: async () => {
       await Promise.all([loop.stop(), stored.stop()]);
+    },
+  };
+}
+
+interface WriteTurns {
+  /** How long until this host may write; 0 or less: now. */
+  waitMs(): number;
+  /** It has written. */
+  take(): void;
+  /** There is nothing to write any more. */
+  giveUp(): void;
+}
+
+/**
+ * One write of each host in a window as long as all hosts need at 50 a second. Where in it is chance: what makes one host report
+ * makes all the others report in the same moment.
+ */
+function writeTurns({
+  clock,
+  hosts,
+  random,
+}: Pick<ReporterOptions, 'clock' | 'hosts' | 'random'>): WriteTurns {
+  let dueMs: number | undefined;
+  let lastMs = -Infinity;
+  return {
+    waitMs: () => {
+      const nowMs = clock.monotonic();
+      const windowMs = (1000 * hosts()) / WRITES_PER_SECOND;
+      dueMs ??= Math.max(nowMs + windowMs * random(), lastMs + windowMs);
+      return dueMs - nowMs;
+    },
+    take: () => {
+      dueMs = undefined;
+      lastMs = clock.monotonic();
+    },
+    giveUp: () => {
+      dueMs = undefined;
     },
   };
 }

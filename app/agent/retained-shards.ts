@@ -24,14 +24,15 @@ export function retainShards(before: readonly ShardFact[], now: readonly ShardFa
   };
 }
 
-/** Released on all ports, or without an endpoint that anyone still reaches. */
+/**
+ * Released on all ports; or a further shard whose endpoints have all left. The first one says the stages of all, so it counts
+ * with or without endpoints of its own.
+ */
 function mayVanish(shard: ShardFact, all: readonly ShardFact[]): boolean {
   const first = all.find(
     ({ namespace, service, index }) =>
       index === 0 && namespace === shard.namespace && service === shard.service,
   );
-  const stages = first?.stages ?? [];
-  return (
-    stages.every(({ stage }) => stage === 'gone') || shard.endpoints.every(({ state }) => state === 'leaving')
-  );
+  const isReleased = (first?.stages ?? []).every(({ stage }) => stage === 'gone');
+  return isReleased || (shard.index > 0 && shard.endpoints.every(({ state }) => state === 'leaving'));
 }

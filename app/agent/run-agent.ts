@@ -2,7 +2,8 @@
 // charon as they say and reports. Runs until told to stop; protection stays as it is.
 import { Gauge, Registry } from 'prom-client';
 import type { HostName } from '../domain/facts.ts';
-import { readConfFile, removeConfFile, writeConfFile } from '../host/conf-file.ts';
+import { confFile } from '../host/conf-file.ts';
+import { nftProgram } from '../guard/nft.ts';
 import { Client } from '../kubernetes/client.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { describeError, type WorldError } from '../runtime/errors.ts';
@@ -13,6 +14,7 @@ import { startWorkLoop } from '../runtime/work-loop.ts';
 import { agentPass } from './agent-pass.ts';
 import { charonLink } from './charon-link.ts';
 import { factsSource } from './facts-source.ts';
+import { guardKeeper } from './guard-keeper.ts';
 import { startReporter } from './reporter.ts';
 
 export interface RunAgentOptions {
@@ -37,14 +39,14 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
   const client = new Client(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
   const onFailure = (error: WorldError, retryMs: number): void =>
     log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
-  const source = factsSource(client, { clock, onChange: () => loop.trigger(), onFailure, onBug });
+  const source = factsSource(client, self, { clock, onChange: () => loop.trigger(), onFailure, onBug });
   const reporter = startReporter({
     client,
     self,
     clock,
     onFailure,
     onBug,
-    hosts: () => source.current()?.facts.hosts.length ?? 1,
+    hosts: () => source.current()?.facts?.hosts.length ?? 1,
     random: Math.random,
   });
   const link = charonLink({
@@ -65,17 +67,15 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     self,
     facts: () => source.current(),
     link,
-    conf: {
-      read: () => readConfFile(settings.confFile),
-      write: (config) => writeConfFile(settings.confFile, config),
-      remove: () => removeConfFile(settings.confFile),
-    },
+    conf: confFile(settings.confFile),
+    guard: guardKeeper({ nft: nftProgram(), localInterfaces: settings.localInterfaces, log }),
     report: (report) => {
       flowsNotInForce.set(report.counters.flows - report.counters.flowsInForce);
       reporter.offer(report);
     },
     clock,
     log,
+    random: Math.random,
     verifyMs: settings.verifySeconds * 1000,
   });
   const loop = startWorkLoop({

@@ -1,8 +1,11 @@
-// One program: `manager`, `agent` and `plan`. Reads settings, wires, runs until a signal; decides nothing.
+// One program: `manager`, `agent`, `withdraw` and `plan`. Reads settings, wires, runs until a signal; decides nothing.
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { runAgent } from '../agent/run-agent.ts';
 import { runManager } from '../manager/run-manager.ts';
-import { isWorldError } from '../runtime/errors.ts';
+import { withdraw } from '../manager/withdraw.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { describeError, FileError, isWorldError } from '../runtime/errors.ts';
 import { createLog } from '../runtime/log.ts';
 import { readSettings } from '../runtime/settings.ts';
 import { dieOfBug, untilSignal } from '../runtime/shutdown.ts';
@@ -11,7 +14,8 @@ import { planFromDump } from './plan-command.ts';
 const USAGE = `usage: ipsec-policy-operator COMMAND
   manager        writes shared facts from policies; one of several leads
   agent          keeps charon of this host as the facts say
-  plan FILE      a dump of the cluster (YAML) in, what each host would load out; offline
+  withdraw       takes all policies and all protection away, before the application is removed; always ends well
+  plan FILE      a dump of the cluster (YAML, - for stdin) in, what each host would load out; offline
 `;
 
 async function run(program: 'manager' | 'agent'): Promise<void> {
@@ -22,7 +26,7 @@ async function run(program: 'manager' | 'agent'): Promise<void> {
   });
   const onBug = (error: unknown): void => {
     if (isWorldError(error)) {
-      log.error({ reason: error.message }, 'cannot go on');
+      log.error({ reason: describeError(error) }, 'cannot go on');
       process.exit(1);
     }
     dieOfBug(log, error);
@@ -35,6 +39,31 @@ async function run(program: 'manager' | 'agent'): Promise<void> {
   await stop();
 }
 
+/** Says what went wrong and gives no error: a hook that fails would stop the removal of the application. */
+async function runWithdraw(): Promise<void> {
+  const log = createLog('info', { program: 'withdraw' });
+  const onFailure = (error: unknown): never => {
+    const failure = isWorldError(error) ? { reason: describeError(error) } : { err: error };
+    log.error(failure, 'cannot withdraw; hosts may keep what they have');
+    process.exit(0);
+  };
+  process.on('uncaughtException', onFailure);
+  process.on('unhandledRejection', onFailure);
+  try {
+    await withdraw({ settings: readSettings('manager', process.env), log, clock: systemClock });
+  } catch (error) {
+    onFailure(error);
+  }
+}
+
+async function readDumpFile(file: string): Promise<string> {
+  try {
+    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+  } catch (error) {
+    throw new FileError(`cannot read ${file}`, error);
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const [command, file] = args;
   switch (command) {
@@ -42,9 +71,12 @@ async function main(args: readonly string[]): Promise<number> {
     case 'agent':
       await run(command);
       return 0;
+    case 'withdraw':
+      await runWithdraw();
+      return 0;
     case 'plan':
       if (file === undefined || args.length !== 2) break;
-      process.stdout.write(planFromDump(await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')));
+      process.stdout.write(planFromDump(await readDumpFile(file)));
       return 0;
     default:
   }
@@ -56,6 +88,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   if (!isWorldError(error)) throw error;
-  process.stderr.write(`error: ${error.message}\n`);
+  process.stderr.write(`error: ${describeError(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,6 +1,5 @@
 // `plan`: what would each host load, given a dump of the cluster? Offline, with the same pure code as manager and agents, and
-// hosts that answer at once. The dump is what `kubectl get ... -A -o yaml` prints (README), one list or several documents.
-import { loadAll } from 'js-yaml';
+// hosts that answer at once. How a dump becomes a world: read-dump.ts.
 import {
   DEFAULT_PARAMETERS,
   shardName,
@@ -9,92 +8,40 @@ import {
   type ShardFact,
 } from '../domain/facts.ts';
 import { networkSpec } from '../domain/network.ts';
+import { planHost } from '../domain/plan-host.ts';
+import type { Problem } from '../domain/problem.ts';
 import { resolve, type Resolved } from '../domain/resolve.ts';
 import { isSameShard, rollOut } from '../domain/roll-out.ts';
-import type { World } from '../domain/world.ts';
-import { blockAffinityReader } from '../kubernetes/read-block-affinity.ts';
-import { endpointSliceReader } from '../kubernetes/read-endpoint-slice.ts';
-import { ipPoolReader } from '../kubernetes/read-ip-pool.ts';
-import { ipamBlockReader } from '../kubernetes/read-ipam-block.ts';
-import { nodeReader } from '../kubernetes/read-node.ts';
-import { policyReader } from '../kubernetes/read-policy.ts';
-import { serviceReader } from '../kubernetes/read-service.ts';
-import type { Reader } from '../kubernetes/schema.ts';
-import type { WorldError } from '../runtime/errors.ts';
 import { renderPlans } from '../swanctl/plan-text.ts';
+import { readDump } from './read-dump.ts';
 
-/** The dump is no YAML, or not of Kubernetes objects; the message says what to give. */
-export class DumpError extends Error implements WorldError {
-  override readonly name = 'DumpError';
-  readonly retry = 'never';
-}
-
-/** The conf file of each host, each under a line `### <host>`, with problems as comments before. Throws DumpError. */
+/**
+ * Problems as comments, then the conf file of each host under a line `### <host>`, with that host's own problems before it.
+ * The same objects in any order, the same text. Throws DumpError.
+ */
 export function planFromDump(yaml: string): string {
-  const objects = readObjects(yaml);
-  const { world, unreadable } = readWorld(objects);
+  const { world, unreadable } = readDump(yaml);
   const resolved = resolve(world);
-  const problems = [...resolved.rows.flatMap((row) => row.problems), ...resolved.problems];
   const facts = settle(resolved);
-  const files = [...renderPlans(facts)].map(([host, text]) => `### ${host}\n${text}`);
-  const lines = [
-    ...unreadable.map((message) => `# not readable: ${message}\n`),
-    ...problems.map(({ reason, subject, message }) => `# ${reason} ${subject}: ${message}\n`),
+  const general = [
+    ...unreadable.map((message) => comment(`not readable: ${message}`)),
+    ...resolved.rows.flatMap((row) => row.problems).map(problemComment),
+    ...resolved.problems.map(problemComment),
+    ...(resolved.hosts.length > 0 ? [] : [comment('no Node in the dump carries the label of the agent')]),
   ];
-  return [...new Set(lines), ...files].join('');
+  const files = [...renderPlans(facts)].map(([host, text]) =>
+    [`### ${host}\n`, ...planHost(facts, host).problems.map(problemComment), text].join(''),
+  );
+  return [...new Set(general), ...files].join('');
 }
 
-function readObjects(yaml: string): unknown[] {
-  let documents: unknown[];
-  try {
-    documents = loadAll(yaml);
-  } catch (error) {
-    throw new DumpError(`the dump is not YAML: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const objects = documents.flatMap((document) => {
-    const items = (document as { items?: unknown } | null)?.items;
-    return Array.isArray(items) ? (items as unknown[]) : [document];
-  });
-  if (!objects.some((object) => kindOf(object) === 'IPsecPolicy'))
-    throw new DumpError(
-      'the dump has no IPsecPolicy; make it with: kubectl get ipsecpolicies,services,endpointslices,nodes,ipamblocks.crd.projectcalico.org,blockaffinities.crd.projectcalico.org,ippools.crd.projectcalico.org -A -o yaml',
-    );
-  return objects;
+function problemComment({ reason, subject, message }: Problem): string {
+  return comment(`${reason} ${subject}: ${message}`);
 }
 
-function kindOf(object: unknown): string | undefined {
-  const kind = (object as { kind?: unknown } | null)?.kind;
-  return typeof kind === 'string' ? kind : undefined;
-}
-
-function readWorld(objects: readonly unknown[]): { world: World; unreadable: string[] } {
-  const unreadable: string[] = [];
-  const read = <T>(kind: string, reader: Reader<T>): T[] =>
-    objects
-      .filter((object) => kindOf(object) === kind)
-      .flatMap((object) => {
-        const reading = reader(withIdentity(object));
-        if (reading.kind === 'unreadable') unreadable.push(`${kind}: ${reading.message}`);
-        return reading.kind === 'value' ? [reading.value] : [];
-      });
-  return {
-    unreadable,
-    world: {
-      policies: read('IPsecPolicy', policyReader()).map(({ policy }) => policy),
-      services: read('Service', serviceReader()),
-      slices: read('EndpointSlice', endpointSliceReader()),
-      nodes: read('Node', nodeReader()),
-      blocks: read('IPAMBlock', ipamBlockReader()),
-      affinities: read('BlockAffinity', blockAffinityReader()),
-      pools: read('IPPool', ipPoolReader()),
-    },
-  };
-}
-
-/** A policy that was never applied has no uid and no version yet. */
-function withIdentity(object: unknown): unknown {
-  const { metadata, ...rest } = object as { metadata?: object };
-  return { ...rest, metadata: { uid: 'offline', resourceVersion: '0', ...metadata } };
+/** One line, whatever stands in it: a problem may quote what a user wrote. */
+function comment(text: string): string {
+  return `# ${text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')}\n`;
 }
 
 /** More rounds than there are stages and states to go through. */

@@ -24,6 +24,7 @@ export type ProblemReason =
   | 'FileNotWritten'
   | 'PeerNotReached'
   | 'FactsVanished'
+  | 'FactsUnreadable'
   | 'GuardMissing';
 
 export interface Problem {

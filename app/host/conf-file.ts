@@ -6,6 +6,7 @@
 // read back from the disk by our own parser, and must be what was meant, before it gets the name that is included.
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { HostConfig } from '../domain/host-config.ts';
 import { FileError } from '../runtime/errors.ts';
 import { parseConfText } from '../swanctl/conf-parse.ts';
@@ -33,19 +34,49 @@ export async function readConfText(path: string): Promise<string | undefined> {
 /** What the file says, as diff.ts wants it. Throws FileError when it is there and cannot be read at all. */
 export async function readConfFile(path: string): Promise<FileState> {
   const text = await readConfText(path);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : stateOf(text);
+}
+
+function stateOf(text: string): FileState {
   const parsed = parseConfText(text);
   return 'config' in parsed ? parsed.config : { unreadable: parsed.error };
 }
 
-/** Replaces the file by this configuration, for root's eyes only. Throws FileError; the old file then stands as it was. */
-export async function writeConfFile(path: string, config: HostConfig): Promise<void> {
+export interface ConfFile {
+  read(): Promise<FileState>;
+  write(config: HostConfig): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** The file at `path` for a program that looks at it again and again: parsed only when its bytes are others than before. */
+export function confFile(path: string): ConfFile {
+  let known: { readonly text: string; readonly state: FileState } | undefined;
+  return {
+    read: async () => {
+      const text = await readConfText(path);
+      if (text === undefined) return undefined;
+      if (known?.text !== text) known = { text, state: stateOf(text) };
+      return known.state;
+    },
+    write: async (config) => {
+      known = { text: await writeConfFile(path, config), state: config };
+    },
+    remove: () => removeConfFile(path),
+  };
+}
+
+/**
+ * Replaces the file by this configuration, for root's eyes only, and gives its text. Throws FileError; the old file then
+ * stands as it was.
+ */
+export async function writeConfFile(path: string, config: HostConfig): Promise<string> {
   const text = confText(config);
   try {
     await writeSynced(temporary(path), text);
-    checkReadBack(await readFile(temporary(path), 'utf8'), text);
+    checkReadBack(await readFile(temporary(path), 'utf8'), { text, config });
     await rename(temporary(path), path);
     await syncDirectory(path);
+    return text;
   } catch (error) {
     await rm(temporary(path), { force: true }).catch(() => undefined);
     throw new FileError(`cannot write ${path}`, error);
@@ -74,10 +105,10 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-function checkReadBack(found: string, text: string): void {
+function checkReadBack(found: string, meant: { readonly text: string; readonly config: HostConfig }): void {
   const parsed = parseConfText(found);
   if ('error' in parsed) throw new Error(`what was written cannot be read back: ${parsed.error}`);
-  if (found !== text || confText(parsed.config) !== text)
+  if (found !== meant.text || !isDeepStrictEqual(parsed.config, meant.config))
     throw new Error('what was written is not what was meant');
 }
 

@@ -32,6 +32,8 @@ export interface Leadership {
   check(): void;
   /** Stops renewing and gives the Lease back, so that a successor need not wait. */
   release(): Promise<void>;
+  /** Stops renewing and holds the Lease until it expires: for one that wants no successor. */
+  keep(): Promise<void>;
 }
 
 /** This process leads no more; it should end, and start again as a candidate. */
@@ -144,6 +146,11 @@ function lead(
   const renewing = renewAll();
   // A bug there ends the leadership at once, and `release` throws it.
   renewing.catch(lose);
+  const end = async (): Promise<void> => {
+    cancelExpiry();
+    ended.abort();
+    await renewing;
+  };
   return {
     lost: lost.signal,
     check: () => {
@@ -151,11 +158,10 @@ function lead(
       if (lost.signal.aborted) throw new LeadershipLostError();
     },
     release: async () => {
-      cancelExpiry();
-      ended.abort();
-      await renewing;
+      await end();
       if (!lost.signal.aborted) await giveBack(options, lease, held);
     },
+    keep: end,
   };
 }
 

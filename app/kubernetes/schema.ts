@@ -65,7 +65,7 @@ type Conversion<Raw, T> = (raw: Raw) => T | undefined;
 
 /** A reader of objects of this shape; `convert` gives undefined for what is none of our business. */
 export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw, T>): Reader<T> {
-  const ajv = new Ajv({ allowUnionTypes: true });
+  const ajv = checker();
   const isRaw: ValidateFunction<Raw> = ajv.compile(schema);
   return (object) => {
     if (!isRaw(object)) return { kind: 'unreadable', message: ajv.errorsText(isRaw.errors, { dataVar: '' }) };
@@ -77,6 +77,17 @@ export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw
       throw error;
     }
   };
+}
+
+let shared: Ajv | undefined;
+
+/**
+ * One for all readers, made at first use. Our schemas are constants, so they are not checked against the meta-schema:
+ * compiling that one took a third of a second at each start, and 25 MB (test/bench/manager.ts).
+ */
+function checker(): Ajv {
+  shared ??= new Ajv({ allowUnionTypes: true, meta: false, validateSchema: false });
+  return shared;
 }
 
 export function unreadable(message: string): never {

@@ -46,13 +46,13 @@ export interface WatchCacheOptions<T> {
 /** After the server has ended a watch in the ordinary way: at once, but never in a tight loop. */
 const REWATCH_MS = 100;
 
+/** One schema for all caches: it is compiled once. */
+const WITH_METADATA = objectOf({ metadata: METADATA }, ['metadata']);
+
 /** Lists and watches from `start` until `stop`. */
 export class WatchCache<T> {
   readonly #options: WatchCacheOptions<T>;
-  readonly #readMetadata = makeReader<{ metadata: Metadata }, Metadata>(
-    objectOf({ metadata: METADATA }, ['metadata']),
-    (raw) => raw.metadata,
-  );
+  readonly #readMetadata = makeReader<{ metadata: Metadata }, Metadata>(WITH_METADATA, (raw) => raw.metadata);
   readonly #stopped = new AbortController();
   #entries = new Map<string, Entry<T>>();
   #unreadable = new Map<string, string>();

@@ -1,21 +1,21 @@
 // One pass of the manager: look at the world, resolve, take each service one step further, write what differs, say in
 // conditions and events how it stands. Pure code decides; this file reads and writes.
 import type { HostReport } from '../domain/facts.ts';
-import { problemsOfRows } from '../domain/conditions.ts';
 import { networkSpec, type NetworkSettings } from '../domain/network.ts';
-import { policyStatus } from '../domain/policy-status.ts';
-import type { Problem } from '../domain/problem.ts';
+import type { StatusInput } from '../domain/programmed.ts';
 import { resolve, type Resolved } from '../domain/resolve.ts';
-import { rollOut } from '../domain/roll-out.ts';
+import { rollOut, type RollOut } from '../domain/roll-out.ts';
 import { serviceStandings } from '../domain/service-standing.ts';
 import { NO_WAITS, tick, type WaitClock } from '../domain/waiting.ts';
+import type { World } from '../domain/world.ts';
+import type { ApiError } from '../kubernetes/api-error.ts';
 import type { Client } from '../kubernetes/client.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
-import { NODES, POLICIES } from '../kubernetes/resources.ts';
-import { writePolicyStatus } from '../kubernetes/write-status.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { describeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { factWriter } from './fact-writer.ts';
+import { factWriter, type FactWriter } from './fact-writer.ts';
+import { eventReporter, unreadableLog, writeStatuses } from './report-problems.ts';
 import type { WorldSource } from './world-source.ts';
 
 export interface ManagerPassOptions {
@@ -31,77 +31,90 @@ export interface ManagerPassOptions {
 
 /** A pass for the work loop; gives the milliseconds after which a wait ends, if one is running. */
 export function managerPass(options: ManagerPassOptions): () => Promise<number | undefined> {
-  const { source, clock, settings, log } = options;
+  const { source, clock, log } = options;
   const writer = factWriter(options);
+  const reportEvents = eventReporter(options.events, source);
+  const logUnreadable = unreadableLog(log, source);
   let waits: WaitClock = NO_WAITS;
   return async () => {
     const world = source.world();
     if (world === undefined) return undefined;
-    const startedMs = clock.monotonic();
-    const resolved = resolve(world);
-    const reports = currentReports(source);
-    const plan = rollOut(resolved, {
-      shards: source.shards.values(),
-      reports,
-      overdue: waits.overdue,
-      noAgentsOverdue: waits.noAgentsOverdue,
-    });
+    logUnreadable();
     const before = waits;
-    waits = tick(waits, plan, startedMs, settings.stageWaitMs);
-    const written =
-      (await writer.network(networkSpec(settings, resolved.pools))) +
-      (await writer.hosts(resolved.hosts)) +
-      (await writer.shards(plan));
-    if (written > 0)
-      log.info({ written, durationMs: Math.round(clock.monotonic() - startedMs) }, 'facts written');
-    await reportOn(options, resolved, { reports, waits });
+    const step = nextStep(options, world, before);
+    // Kept before anything is written: a wait goes on although the API does not answer.
+    waits = step.waits;
+    const refusals = [
+      ...(await writeFacts(options, writer, step)),
+      ...(await writeStatuses(options, statusInput(source, step))),
+      ...(await reportEvents(step.resolved)),
+    ];
+    mind(refusals, log);
     if (hasNewOverdue(before, waits)) return 0;
     return waits.wakeAtMs === undefined ? undefined : Math.max(0, waits.wakeAtMs - clock.monotonic());
   };
 }
 
-function currentReports(source: WorldSource): HostReport[] {
-  return source.reports.values().flatMap(({ report }) => (report === undefined ? [] : [report]));
-}
-
-interface Standing {
+interface StepTaken {
+  readonly resolved: Resolved;
   readonly reports: readonly HostReport[];
+  readonly plan: RollOut;
   readonly waits: WaitClock;
 }
 
-/** Conditions from what stands in the API after the writes, and events for what is new. */
-async function reportOn(options: ManagerPassOptions, resolved: Resolved, standing: Standing): Promise<void> {
-  const { client, source, events, clock, check } = options;
-  const input = {
+function nextStep(
+  { source, clock, settings }: ManagerPassOptions,
+  world: World,
+  waits: WaitClock,
+): StepTaken {
+  const resolved = resolve(world);
+  const reports = source.reports.values().flatMap(({ report }) => report ?? []);
+  const { overdue, noAgentsOverdue } = waits;
+  const plan = rollOut(resolved, { shards: source.shards.values(), reports, overdue, noAgentsOverdue });
+  return {
     resolved,
-    reports: standing.reports,
-    standingOf: serviceStandings(resolved, source.shards.values(), standing.reports),
-    overdue: standing.waits.overdue,
+    reports,
+    plan,
+    waits: tick(waits, plan, clock.monotonic(), settings.stageWaitMs),
   };
-  for (const entry of [...source.policies.items().values()]) {
-    const { policy, status } = entry.value;
-    check();
-    const written = await writePolicyStatus(client, clock, {
-      name: policy.name,
-      read: entry,
-      wanted: policyStatus(policy, input),
-      current: status,
-    });
-    if (written !== undefined) source.policies.accept(written);
-    const problems = problemsOfRows(resolved.rows.filter((row) => row.policy === policy.name));
-    await events.report({ resource: POLICIES, name: policy.name, uid: policy.uid }, problems);
-  }
-  await reportHosts(options, resolved.problems);
 }
 
-/** Problems of hosts are events of their Node. */
-async function reportHosts(
-  { source, events }: ManagerPassOptions,
-  problems: readonly Problem[],
-): Promise<void> {
-  const bySubject = Map.groupBy(problems, ({ subject }) => subject);
-  for (const { name, uid } of source.nodes.values())
-    await events.report({ resource: NODES, name, uid }, bySubject.get(name) ?? []);
+async function writeFacts(
+  { clock, settings, log }: ManagerPassOptions,
+  writer: FactWriter,
+  { resolved, plan }: StepTaken,
+): Promise<ApiError[]> {
+  const startedMs = clock.monotonic();
+  const written = [
+    await writer.network(networkSpec(settings, resolved.pools)),
+    await writer.hosts(resolved.hosts),
+    await writer.shards(plan),
+  ];
+  const count = written.reduce((sum, { writes }) => sum + writes, 0);
+  if (count > 0)
+    log.info({ written: count, durationMs: Math.round(clock.monotonic() - startedMs) }, 'facts written');
+  return written.flatMap(({ refusals }) => refusals);
+}
+
+/** How it stands in the API after the writes. */
+function statusInput(source: WorldSource, { resolved, reports, waits }: StepTaken): StatusInput {
+  return {
+    resolved,
+    reports,
+    standingOf: serviceStandings(resolved, source.shards.values(), reports),
+    overdue: waits.overdue,
+  };
+}
+
+/**
+ * A refusal that can pass is thrown, for another pass soon. One that cannot is said, and no reason to forget when a wait ends:
+ * the next change brings it up again.
+ */
+function mind(refusals: readonly ApiError[], log: Log): void {
+  const passing = refusals.find(({ retry }) => retry === 'soon');
+  if (passing !== undefined) throw passing;
+  for (const refusal of refusals)
+    log.error({ reason: describeError(refusal) }, 'the API server refuses a write');
 }
 
 function hasNewOverdue(before: WaitClock, after: WaitClock): boolean {

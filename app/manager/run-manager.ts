@@ -9,6 +9,7 @@ import { eventRecorder } from '../kubernetes/events.ts';
 import { acquireLease } from '../kubernetes/lease.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { describeError, type WorldError } from '../runtime/errors.ts';
+import { gather } from '../runtime/gather.ts';
 import { startHealthServer } from '../runtime/health-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
@@ -24,6 +25,12 @@ export interface RunManagerOptions {
 
 /** The Lease that managers lead by. */
 export const LEASE_NAME = 'ipsec-policy-manager';
+
+/**
+ * All hosts answer a change within a moment. Taken together their answers are one step and one write of a shard; each
+ * write less spares every host a look and a report.
+ */
+const ANSWERS_MS = 100;
 
 /** Resolves with the function that stops it; leading begins whenever the Lease is free. */
 export async function runManager({ settings, log, onBug }: RunManagerOptions): Promise<() => Promise<void>> {
@@ -73,7 +80,13 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
     if (leadership === undefined) return;
     log.info({ identity }, 'leading');
     leading.set(1);
-    const source = worldSource(client, { clock, onChange: () => loop.trigger(), onFailure, onBug });
+    const source = worldSource(client, {
+      clock,
+      onChange: () => loop.trigger(),
+      onReport: gather(clock, ANSWERS_MS, () => loop.trigger()),
+      onFailure,
+      onBug,
+    });
     const loop = startWorkLoop({
       clock,
       settleMs: 20,
@@ -109,7 +122,8 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
   };
 }
 
-function networkSettings(settings: Settings): NetworkSettings {
+/** What all hosts must agree on, out of the settings. */
+export function networkSettings(settings: Settings): NetworkSettings {
   const { ikeProposal, espProposal, ikeReauthSeconds, ikeRekeySeconds } = settings;
   const { childRekeySeconds, dpdSeconds, caId, guardMode } = settings;
   return {

@@ -47,24 +47,23 @@ export interface WorldSource {
   stop(): Promise<void>;
 }
 
-export function worldSource(client: Client, callbacks: WatchCallbacks): WorldSource {
+export interface WorldCallbacks extends WatchCallbacks {
+  /** A host's report changed; `onChange` is not called for it. */
+  readonly onReport: () => void;
+}
+
+export function worldSource(client: Client, { onReport, ...callbacks }: WorldCallbacks): WorldSource {
   const caches: { readonly kind: string; readonly cache: WatchCache<unknown> }[] = [];
   const watch = <T>(
     resource: Resource,
     read: Reader<T>,
-    significant?: (value: T) => unknown,
+    special: Partial<Pick<WatchCacheOptions<T>, 'significant' | 'onChange'>> = {},
   ): WatchCache<T> => {
-    const cache = new WatchCache<T>({
-      client,
-      resource,
-      read,
-      ...callbacks,
-      ...(significant && { significant }),
-    });
+    const cache = new WatchCache<T>({ client, resource, read, ...callbacks, ...special });
     caches.push({ kind: resource.kind, cache: cache as WatchCache<unknown> });
     return cache;
   };
-  const policies = watch(POLICIES, policyReader(), ({ policy }) => policy);
+  const policies = watch(POLICIES, policyReader(), { significant: ({ policy }) => policy });
   const services = watch<Service>(SERVICES, serviceReader());
   const slices = watch<EndpointSlice>(ENDPOINT_SLICES, endpointSliceReader());
   const nodes = watch<Node>(NODES, nodeReader());
@@ -77,7 +76,7 @@ export function worldSource(client: Client, callbacks: WatchCallbacks): WorldSou
     networks: watch(NETWORKS, networkReader()),
     hosts: watch(HOSTS, hostReader()),
     shards: watch(SHARDS, shardReader()),
-    reports: watch(REPORTS, reportReader()),
+    reports: watch(REPORTS, reportReader(), { onChange: onReport }),
     world: () =>
       caches.every(({ cache }) => cache.synced)
         ? {

@@ -136,6 +136,12 @@ export const SETTINGS = {
     help: 'Our file of connections',
     program: 'agent',
   },
+  localInterfaces: {
+    env: 'LOCAL_INTERFACES',
+    schema: { type: 'string', pattern: '^[a-z0-9]{1,14}\\*?$', default: 'cali*' },
+    help: 'Interfaces of the pods of a host; what comes from or goes to them has not left the host',
+    program: 'agent',
+  },
   verifySeconds: {
     env: 'VERIFY_SECONDS',
     schema: seconds(5),
@@ -166,9 +172,8 @@ export function readSettings(program: 'manager' | 'agent', environment: NodeJS.P
     properties: Object.fromEntries(entries.map(([, { env, schema: one }]) => [env, one])),
     required: entries.filter(([, { schema: one }]) => one['default'] === undefined).map(([, { env }]) => env),
   };
-  const validate = new Ajv({ coerceTypes: true, useDefaults: true, allErrors: true, strict: false }).compile(
-    schema,
-  );
+  const coercing = { coerceTypes: true, useDefaults: true, allErrors: true, strict: false } as const;
+  const validate = new Ajv({ ...coercing, meta: false, validateSchema: false }).compile(schema);
   if (!validate(given)) {
     const details = (validate.errors ?? []).map((error) =>
       `${error.instancePath.slice(1)} ${error.message ?? ''}${allowed(error.params)}`.trim(),

@@ -53,12 +53,13 @@ function readLine(
   line: number,
   comments: ConfSection['comments'],
 ): void {
-  const start = SECTION_START.exec(trimmed)?.[1];
+  if (trimmed === '}') return closeSection(path, line);
+  const start = trimmed.endsWith('{') ? SECTION_START.exec(trimmed)?.[1] : undefined;
+  if (start !== undefined) return openSection(path, start, line, comments);
   const value = VALUE.exec(trimmed);
-  if (trimmed === '}') closeSection(path, line);
-  else if (start !== undefined) openSection(path, start, line, comments);
-  else if (value !== null) addValue(current(path), value, line);
-  else throw new ConfSyntaxError(line, `neither a section, a value nor a comment: ${shown(trimmed)}`);
+  if (value === null)
+    throw new ConfSyntaxError(line, `neither a section, a value nor a comment: ${shown(trimmed)}`);
+  addValue(current(path), value, line);
 }
 
 function closeSection(path: OpenSection[], line: number): void {

@@ -16,7 +16,7 @@ import { type Address, parseAddress } from '../domain/ip.ts';
 import { type ConfSection, ConfSyntaxError, parseConf, shown } from './conf-grammar.ts';
 import { connectionTree } from './host-config-tree.ts';
 import { isChildName, isOurs, LOCAL_CONNECTION } from '../domain/names.ts';
-import { parseSelector, sameFamily } from './selector-text.ts';
+import { parseCharonSelector, sameFamily } from './selector-text.ts';
 import type { Tree, TreeValue } from './tree.ts';
 
 export type ParsedConf = { readonly config: HostConfig } | { readonly error: string; readonly line: number };
@@ -109,10 +109,10 @@ function readChildren(connection: ConnectionName, section: ConfSection, mode: Ch
 }
 
 function readChild(name: ChildName, section: ConfSection, mode: Child['mode']): Child {
-  const localTs = parseSelector(value(section, 'local_ts', ANY));
-  const remoteTs = parseSelector(value(section, 'remote_ts', ANY));
+  const localTs = parseCharonSelector(value(section, 'local_ts', ANY));
+  const remoteTs = parseCharonSelector(value(section, 'remote_ts', ANY));
   if (localTs === undefined || remoteTs === undefined)
-    fail(section.line, `a selector of "${name}" is not like 10.0.0.0/26[udp] or 10.0.0.1/32[udp/53]`);
+    fail(section.line, `a selector of "${name}" is not like 10.0.0.0/26[17] or 10.0.0.1/32[17/53]`);
   if (!sameFamily(localTs, remoteTs) || localTs.protocol !== remoteTs.protocol)
     fail(section.line, `the selectors of "${name}" differ in family or protocol`);
   const priority = Number(value(section, 'priority', /^[1-9]\d{0,5}$/));
@@ -130,7 +130,8 @@ function readChild(name: ChildName, section: ConfSection, mode: Child['mode']): 
 
 function checkLength({ line }: ConfSection, path: readonly string[]): void {
   const name = path.at(-1) ?? '';
-  if (name.length > LONGEST_NAME || path.join('.').length > LONGEST_PATH)
+  const pathLength = path.reduce((sum, part) => sum + part.length, path.length - 1);
+  if (name.length > LONGEST_NAME || pathLength > LONGEST_PATH)
     fail(line, `${shown(name)} is too long a name for swanctl`);
 }
 
@@ -172,17 +173,22 @@ function comment(section: ConfSection, name: string, pattern: RegExp): string | 
 }
 
 function compareTree(tree: Tree, section: ConfSection): void {
-  const isSection = (value: TreeValue): value is Tree => typeof value === 'object' && !Array.isArray(value);
   const entries = Object.entries(tree);
+  for (const [key, expected] of entries) {
+    if (isSection(expected)) compareTree(expected, subsection(section, key));
+    else compareValue(section, key, typeof expected === 'string' ? expected : expected.join(', '));
+  }
+  // All that is expected is there. Only when there is more, what that is must be found out.
+  if (section.values.size + section.sections.size === entries.length) return;
   onlyThese(
     section,
     entries.filter(([, item]) => !isSection(item)).map(([key]) => key),
     entries.filter(([, item]) => isSection(item)).map(([key]) => key),
   );
-  for (const [key, expected] of entries) {
-    if (isSection(expected)) compareTree(expected, subsection(section, key));
-    else compareValue(section, key, typeof expected === 'string' ? expected : expected.join(', '));
-  }
+}
+
+function isSection(value: TreeValue): value is Tree {
+  return typeof value === 'object' && !Array.isArray(value);
 }
 
 function compareValue(section: ConfSection, key: string, expected: string): void {

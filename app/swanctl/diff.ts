@@ -6,6 +6,7 @@
 //   guard-add              what a tunnel is about to carry is counted or held first
 //   initiate               children that charon has and that get a trap: the SA first, else packets wait for it
 //   write-file             the whole of what is to be loaded, before any of it is
+//   install-trap           traps that someone took from children that charon has and that no load here touches
 //   load-connection ...    growing ones first; within one, charon touches only children that differ
 //   unload-connection ...  takes the traps away; SAs go on carrying
 //   terminate-...          SAs without a desired child (left-over.ts says who ends which)
@@ -17,9 +18,9 @@
 // a load without it, which takes it out of the living IKE_SA's configuration as well, so that the peer cannot bring it
 // back; then its SA is ended. A whole connection cannot be taken out of its IKE_SA, so after the unload that IKE_SA goes
 // too. What the peer still sends is dropped by its own trap or guard, never sent in plaintext.
+import { isDeepStrictEqual } from 'node:util';
 import type { ChildName, ConnectionName, GuardRows } from '../domain/host-config.ts';
 import { compareText } from '../domain/problem.ts';
-import { confText } from './conf-text.ts';
 import { endLeftOvers } from './left-over.ts';
 import { type FileState, type LoadInput, type LoadPlan, planLoads } from './load-plan.ts';
 import { childKey, type Loaded } from './loaded.ts';
@@ -49,6 +50,7 @@ export function diff(input: DiffInput): Step[] {
     ...guardSteps('guard-add', input.guard?.add),
     ...initiate.filter((step) => isLoaded(input.loaded, step)),
     ...fileSteps(input.file, plan),
+    ...missingTraps(input, plan),
     ...plan.loads.map((connection): Step => ({ kind: 'load-connection', connection })),
     ...unloads(input),
     ...endLeftOvers(plan.config, input.loaded, input.stale ?? new Set()),
@@ -60,8 +62,21 @@ export function diff(input: DiffInput): Step[] {
 
 function fileSteps(file: FileState, { config }: LoadPlan): Step[] {
   if (config.connections.length === 0) return file === undefined ? [] : [{ kind: 'remove-file' }];
-  const equal = file !== undefined && 'connections' in file && confText(file) === confText(config);
-  return equal ? [] : [{ kind: 'write-file', config }];
+  return isDeepStrictEqual(file, config) ? [] : [{ kind: 'write-file', config }];
+}
+
+/**
+ * A child whose policy is gone (`swanctl --uninstall`) is equal to charon, so that a load leaves it as it is. One in a
+ * connection that is about to be loaded is left to the next look: the load may change it.
+ */
+function missingTraps({ loaded }: DiffInput, { config, loads }: LoadPlan): Step[] {
+  return config.connections
+    .filter((connection) => !loads.includes(connection))
+    .flatMap(({ name, children }) =>
+      children
+        .filter((child) => child.startAction === 'trap' && !loaded.traps.has(childKey(name, child.name)))
+        .map((child): Step => ({ kind: 'install-trap', connection: name, child: child.name })),
+    );
 }
 
 function unloads({ desired, loaded }: DiffInput): Step[] {

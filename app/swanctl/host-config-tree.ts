@@ -1,7 +1,7 @@
 // What a connection looks like to strongSwan: the content of VICI's load-conn and, through conf-text.ts, of our file.
 // Both come from this one tree, so that a platform `swanctl --load-conns` loads exactly what we sent.
 import type { Child, Connection, LocalConnection, PeerConnection } from '../domain/host-config.ts';
-import { formatSelector } from './selector-text.ts';
+import { charonSelector } from './selector-text.ts';
 import type { Tree } from './tree.ts';
 
 /**
@@ -76,8 +76,8 @@ function childSections(children: readonly Child[], tunnel: Tree): Tree {
 function childTree(child: Child, tunnel: Tree): Tree {
   return {
     mode: child.mode,
-    local_ts: [formatSelector(child.localTs)],
-    remote_ts: [formatSelector(child.remoteTs)],
+    local_ts: [charonSelector(child.localTs)],
+    remote_ts: [charonSelector(child.remoteTs)],
     ...(child.mode === 'tunnel' ? tunnel : {}),
     priority: String(child.priority),
     start_action: child.startAction,

@@ -83,7 +83,7 @@ function isOutside(printed: readonly string[], selector: TrafficSelector): boole
     const read = readSelector(text);
     if (read === undefined) return false;
     const otherPort = typeof read.port === 'number' && read.port !== selector.port;
-    return otherPort || read.protocol !== selector.protocol || !containsPrefix(selector.prefix, read.prefix);
+    return otherPort || !containsPrefix(selector.prefix, read.prefix);
   });
 }
 

@@ -88,7 +88,8 @@ function ownText(sent: string | undefined): string | undefined {
 }
 
 function needsLoad(connection: Connection, { sent, loaded }: LoadInput): boolean {
-  if (sent.get(connection.name) !== contentText(connection)) return true;
+  const before = sent.get(connection.name);
+  if (before === undefined || before !== contentText(connection)) return true;
   const children = loaded.connections.get(connection.name)?.children;
   return (
     children?.size !== connection.children.length ||
@@ -119,9 +120,9 @@ function loadedAtOf(connection: Connection | undefined): string | undefined {
   return connection?.kind === 'peer' ? connection.loadedAt : undefined;
 }
 
-/** With exactly this loadedAt: what the plan came with is not looked at. */
+/** With exactly this loadedAt: what the plan came with is not looked at. The same object when it has that already. */
 function stamped(connection: Connection, loadedAt: string | undefined): Connection {
-  if (connection.kind === 'local') return connection;
+  if (connection.kind === 'local' || connection.loadedAt === loadedAt) return connection;
   const { kind, name, localAddress, remoteAddress, localCommonName, remoteCommonName } = connection;
   const own = { kind, name, localAddress, remoteAddress, localCommonName, remoteCommonName };
   const { parameters, children } = connection;

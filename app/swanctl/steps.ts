@@ -10,6 +10,8 @@ export type Step =
   | { readonly kind: 'remove-file' }
   | { readonly kind: 'load-connection'; readonly connection: Connection }
   | { readonly kind: 'unload-connection'; readonly name: ConnectionName }
+  /** Puts back the trap (or pass) policy of a child that charon has loaded; loading it again would not (testbed: 1). */
+  | { readonly kind: 'install-trap'; readonly connection: ConnectionName; readonly child: ChildName }
   /** By uniqueId; the names are for the log. */
   | {
       readonly kind: 'terminate-child';

@@ -3,7 +3,8 @@
 
 /** Collects bytes; `bytes()` gives what was written so far. */
 export class ByteWriter {
-  #buffer = Buffer.allocUnsafe(1024);
+  /** A connection of six children has 3 KB. */
+  #buffer = Buffer.allocUnsafe(4096);
   #length = 0;
 
   get length(): number {

@@ -1,6 +1,6 @@
 // The commands of charon that this project uses, with typed arguments and results, over one session. Names only go
 // through if they can also stand in swanctl's file. What to load, end or initiate is decided elsewhere.
-import { list, sections, text } from '../swanctl/tree.ts';
+import { child as section, list, text } from '../swanctl/tree.ts';
 import type { Tree } from '../swanctl/tree.ts';
 import { ViciCommandError, ViciProtocolError } from './errors.ts';
 import type { Retry } from './errors.ts';
@@ -60,6 +60,8 @@ export interface Charon {
     readonly child: string;
     readonly timeoutMs: number;
   }): Promise<void>;
+  /** install: the trap or pass policy of a loaded child, whatever its start_action. One that is there stays as it is. */
+  installTrap(options: { readonly ike: string; readonly child: string }): Promise<void>;
   /** terminate. Nothing there to end is `matches: 0`, not an error; a ViciCommandError when not all could be ended. */
   terminate(options: TerminateOptions): Promise<{ readonly terminated: number; readonly matches: number }>;
   /** rekey, queued by charon and not waited for; `reauth` makes an IKE_SA from scratch instead. Nothing there is `matches: 0`. */
@@ -107,6 +109,10 @@ function charonOver(session: Session, timeoutMs: number): Charon {
     initiate: async ({ ike, child, timeoutMs: waitMs }) => {
       checkNames([ike, child]);
       await command('initiate', { ike, child, timeout: waitText(waitMs) }, 'soon', waitMs);
+    },
+    installTrap: async ({ ike, child }) => {
+      checkNames([ike, child]);
+      await command('install', { child, ike }, 'soon');
     },
     terminate: async ({ force, timeoutMs: waitMs, ...selector }) => {
       const message = {
@@ -183,9 +189,7 @@ function checkNames(names: readonly string[]): void {
 }
 
 function childNames(config: Tree): string[] {
-  return sections(config)
-    .filter(([key]) => key === 'children')
-    .flatMap(([, children]) => sections(children).map(([name]) => name));
+  return Object.keys(section(config, 'children') ?? {});
 }
 
 function yes(flag: boolean | undefined): 'yes' | undefined {

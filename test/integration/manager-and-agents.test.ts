@@ -94,7 +94,7 @@ describe('manager and agents', () => {
       'k8s-node-controller-1/udp_kube-dns_ingress',
     ]);
     expect(await childrenOf('worker-0', 'k8s-node-controller-0')).to.have.length(3);
-    expect(readFileSync(confFile('worker-0'), 'utf8')).to.contain('remote_ts = 172.16.192.115/32[udp/53]');
+    expect(readFileSync(confFile('worker-0'), 'utf8')).to.contain('remote_ts = 172.16.192.115/32[17/53]');
   });
 
   it('writes nothing while nothing changes', async () => {

@@ -11,6 +11,7 @@ import { readLoaded } from '../../app/swanctl/loaded.ts';
 import type { Tree } from '../../app/swanctl/tree.ts';
 import { verify } from '../../app/swanctl/verify.ts';
 import { someHostConfig } from '../support/host-configs.ts';
+import { hasPolicy } from '../support/fake-charon-trees.ts';
 import { ModelHost, PLATFORM } from './model-agent.ts';
 import { childrenOf, equal, type ModelConnection } from './model-charon.ts';
 
@@ -23,6 +24,11 @@ const DISTURBANCES = {
   'charon restarts': (host: ModelHost) => host.charonRestarts(),
   'platform loads the files': (host: ModelHost) => host.platformLoadsConns(),
   'platform loads files without ours': (host: ModelHost) => host.charon.loadConns(PLATFORM),
+  'someone takes a trap away': (host: ModelHost) => {
+    const [key] = [...host.charon.traps].filter((trap) => isOurs(trap.split('/')[0] ?? ''));
+    const [name, child] = key?.split('/') ?? [];
+    if (name !== undefined && child !== undefined) host.charon.uninstallTrap(name, child);
+  },
   'the file is lost': (host: ModelHost) => (host.file = undefined),
   'the file is damaged': (host: ModelHost) => (host.file = host.file?.slice(0, -3)),
   'the file is lost and the agent restarts': (host: ModelHost) => {
@@ -134,6 +140,7 @@ function untouched(host: ModelHost, desired: HostConfig): Set<string> {
       const children = new Map(childrenOf(loaded.tree));
       return childrenOf(tree)
         .filter(([child, config]) => equal(children.get(child), config))
+        .filter(([child, config]) => !hasPolicy(config) || host.charon.traps.has(`${name}/${child}`))
         .map(([child]) => `${name}/${child}`);
     }),
   );

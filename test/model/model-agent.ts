@@ -101,6 +101,9 @@ export class ModelHost {
         this.charon.unload(step.name);
         this.#sent.delete(step.name);
         break;
+      case 'install-trap':
+        this.charon.installTrap(step.connection, step.child);
+        break;
       case 'terminate-child':
         this.charon.terminateChild(step.uniqueId);
         break;

@@ -3,7 +3,7 @@
 // with our configuration"), no more: IKE itself always succeeds.
 import { type CharonAnswers } from '../../app/swanctl/loaded.ts';
 import { child as section, type Tree, sections, text } from '../../app/swanctl/tree.ts';
-import { connectionListing, policyKind, policyListing, saListing } from '../support/fake-charon-trees.ts';
+import { connectionListing, hasPolicy, policyListing, saListing } from '../support/fake-charon-trees.ts';
 
 /** A connection as one object: loading the same again keeps it, changing its own parameters makes a new one. */
 export interface ModelConnection {
@@ -29,6 +29,8 @@ export interface ModelChildSa {
 export class ModelCharon {
   readonly connections = new Map<string, ModelConnection>();
   ikeSas: ModelIkeSa[] = [];
+  /** `connection/child` of every installed policy. */
+  readonly traps = new Set<string>();
   /** `trap- connection/child`, `trap+ ...`, `sa- ...`: everything that a flow could notice. */
   readonly events: string[] = [];
   nowMs = Date.parse('2026-11-24T00:00:00Z');
@@ -80,8 +82,7 @@ export class ModelCharon {
 
   /** Traffic that meets a trap; with an SA up it only uses that. */
   traffic(name: string, childName: string): void {
-    const config = section(children(this.connections.get(name)?.tree ?? {}), childName);
-    if (config === undefined || text(config, 'start_action') !== 'trap') return;
+    if (!this.traps.has(`${name}/${childName}`)) return;
     if (!this.#childSas(name).some((sa) => sa.name === childName)) this.initiate(name, childName);
   }
 
@@ -99,10 +100,21 @@ export class ModelCharon {
     this.ikeSas = this.ikeSas.filter((sa) => sa !== ikeSa);
   }
 
+  /** swanctl --install: also when it is there. */
+  installTrap(name: string, childName: string): void {
+    if (!this.traps.has(`${name}/${childName}`)) this.#put(name, childName);
+  }
+
+  /** swanctl --uninstall: the child stays loaded, and loading it again puts nothing back (1). */
+  uninstallTrap(name: string, childName: string): void {
+    this.traps.delete(`${name}/${childName}`);
+  }
+
   /** 9: a new charon knows nothing. */
   restart(): void {
     this.connections.clear();
     this.ikeSas = [];
+    this.traps.clear();
   }
 
   /** What list-conns, list-sas and list-policies say. */
@@ -113,7 +125,7 @@ export class ModelCharon {
       connections: loaded.map(({ name, tree }) => connectionListing(name, tree, ports)),
       policies: loaded.flatMap(({ name, tree }) =>
         childrenOf(tree)
-          .filter(([, config]) => policyKind(config) !== undefined)
+          .filter(([key]) => this.traps.has(`${name}/${key}`))
           .map(([key, config]) => policyListing(name, key, config, ports)),
       ),
       sas: this.ikeSas.map(({ uniqueId, from, establishedMs, childSas }) => {
@@ -129,7 +141,17 @@ export class ModelCharon {
   }
 
   #trap(sign: '+' | '-', connection: string, name: string, config: Tree): void {
-    if (text(config, 'start_action') === 'trap') this.events.push(`trap${sign} ${connection}/${name}`);
+    if (sign === '-') this.#take(connection, name);
+    else if (hasPolicy(config)) this.#put(connection, name);
+  }
+
+  #put(connection: string, name: string): void {
+    this.events.push(`trap+ ${connection}/${name}`);
+    this.traps.add(`${connection}/${name}`);
+  }
+
+  #take(connection: string, name: string): void {
+    if (this.traps.delete(`${connection}/${name}`)) this.events.push(`trap- ${connection}/${name}`);
   }
 }
 

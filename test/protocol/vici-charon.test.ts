@@ -73,6 +73,22 @@ describe('charon commands', () => {
     expect(fake.commands.at(-1)?.message).to.deep.equal({ pass: 'yes' });
   });
 
+  it('installs a trap that was taken away, whether it is there or not', async () => {
+    await loadPeer();
+    fake.uninstall('peer', 'udp_kube-dns_egress');
+    expect(await charon.listPolicies({ trap: true })).to.deep.equal([]);
+    for (let time = 0; time < 2; time++) {
+      await charon.installTrap({ ike: 'peer', child: 'udp_kube-dns_egress' });
+      expect(fake.commands.at(-1)).to.deep.equal({
+        command: 'install',
+        message: { child: 'udp_kube-dns_egress', ike: 'peer' },
+      });
+      expect((await charon.listPolicies({ trap: true })).flatMap((tree) => Object.keys(tree))).to.deep.equal([
+        'peer/udp_kube-dns_egress',
+      ]);
+    }
+  });
+
   it('initiate, list-sas, rekey, terminate', async () => {
     await loadPeer();
     const events: string[] = [];
@@ -154,6 +170,7 @@ describe('charon commands', () => {
         "establishing CHILD_SA 'a' failed",
         'soon',
       ],
+      [charon.installTrap({ ike: 'a', child: 'a' }), 'install', 'configuration name not found', 'soon'],
       [charon.terminate({ ike: 'a', timeoutMs: -1 }), 'terminate', 'missing terminate selector', 'soon'],
       [charon.listSas(), 'list-sas', 'no', 'soon'],
     ];
@@ -192,6 +209,7 @@ describe('charon commands', () => {
           () => charon.unloadConnection(name),
           () => charon.initiate({ ike: name, child: 'a', timeoutMs: -1 }),
           () => charon.initiate({ ike: 'a', child: name, timeoutMs: -1 }),
+          () => charon.installTrap({ ike: 'a', child: name }),
           () => charon.terminate({ ike: name, timeoutMs: -1 }),
           () => charon.terminate({ ike: 'a', child: name, timeoutMs: -1 }),
           () => charon.rekey({ ike: name }),

@@ -12,6 +12,8 @@ export interface ChildOptions {
 export interface Child {
   readonly pid: number | undefined;
   exited(): boolean;
+  /** Null while it runs, and when a signal ended it. */
+  exitCode(): number | null;
   logTail(): string;
   signal(name: NodeJS.Signals): void;
   /** SIGKILL; resolves when it is gone. */
@@ -34,6 +36,7 @@ export function startChild(options: ChildOptions): Child {
   return {
     pid: child.pid,
     exited,
+    exitCode: () => child.exitCode,
     logTail: () => readFileSync(options.logFile, 'utf8').split('\n').slice(-20).join('\n'),
     signal: (name) => {
       child.kill(name);

@@ -25,6 +25,8 @@ export interface State {
   readonly commands: FakeCommand[];
   readonly connections: Map<string, Tree>;
   readonly sas: FakeIkeSa[];
+  /** By `<connection>/<child>`: policies that `install` (true) or `uninstall` (false) changed after the load. */
+  readonly changedPolicies: Map<string, boolean>;
   readonly unknown: Set<string>;
   readonly held: Set<string>;
   readonly arrivals: Map<string, (() => void)[]>;
@@ -39,6 +41,7 @@ export function newState(ports: PortNames): State {
     commands: [],
     connections: new Map(),
     sas: [],
+    changedPolicies: new Map(),
     unknown: new Set(),
     held: new Set(),
     arrivals: new Map(),
@@ -103,6 +106,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'load-conn': loadConn,
   'unload-conn': (state, message) => {
     const name = text(message, 'name') ?? '';
+    keepPolicies(state, name, {});
     return state.connections.delete(name) ? SUCCESS : failure(`unload: connection '${name}' not found`);
   },
   'get-conns': (state) => ({ conns: [...state.connections.keys()] }),
@@ -128,6 +132,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     establish(state, connection[0], child);
     return SUCCESS;
   },
+  install: (state, message) => {
+    const [connection, child] = [text(message, 'ike') ?? '', text(message, 'child') ?? ''];
+    const config = state.connections.get(connection);
+    if (config === undefined || childConfig(config, child) === undefined)
+      return failure('configuration name not found');
+    state.changedPolicies.set(`${connection}/${child}`, true);
+    return SUCCESS;
+  },
   terminate,
   rekey: (state, message) => {
     const count = state.sas.filter((sa) => isMeant(message, sa)).length;
@@ -149,16 +161,26 @@ function loadConn(state: State, message: Tree): Tree {
   for (const [name, config] of sections(message)) {
     const complaint = trees.complaint(config);
     if (complaint !== undefined) return failure(complaint);
+    keepPolicies(state, name, config);
     state.connections.set(name, config);
   }
   return SUCCESS;
+}
+
+/** Only a child that is equal to the one loaded before keeps what was done to its policy. */
+function keepPolicies(state: State, connection: string, config: Tree): void {
+  const before = state.connections.get(connection) ?? {};
+  for (const [name, child] of trees.childConfigs(before))
+    if (JSON.stringify(childConfig(config, name)) !== JSON.stringify(child))
+      state.changedPolicies.delete(`${connection}/${name}`);
 }
 
 function listPolicies(state: State, message: Tree, client: FakeClient): Tree {
   for (const [connection, config] of state.connections)
     for (const [name, child] of trees.childConfigs(config)) {
       const kind = trees.policyKind(child);
-      if (kind !== undefined && text(message, kind) !== undefined)
+      const isInstalled = state.changedPolicies.get(`${connection}/${name}`) ?? trees.hasPolicy(child);
+      if (isInstalled && text(message, kind) !== undefined)
         stream(client, 'list-policy', trees.policyListing(connection, name, child, state.ports));
     }
   return {};

@@ -72,9 +72,13 @@ export function childConfigs(config: Tree): [string, Tree][] {
   return sections(child(config, 'children') ?? {});
 }
 
-/** Which list of list-policies a child stands in, if any. */
-export function policyKind(config: Tree): 'trap' | 'drop' | 'pass' | undefined {
-  if (text(config, 'start_action') !== 'trap') return undefined;
+/** Whether loading a child installs its policy. */
+export function hasPolicy(config: Tree): boolean {
+  return text(config, 'start_action') === 'trap';
+}
+
+/** Which list of list-policies a child stands in when its policy is installed. */
+export function policyKind(config: Tree): 'trap' | 'drop' | 'pass' {
   const mode = text(config, 'mode');
   return mode === 'pass' || mode === 'drop' ? mode : 'trap';
 }
@@ -172,9 +176,13 @@ function selectors(config: Tree, ports: PortNames): Tree {
   return { 'local-ts': named('local_ts'), 'remote-ts': named('remote_ts') };
 }
 
+/** Out of /etc/protocols. */
+const PROTOCOL_NAMES: Readonly<Record<string, string>> = { '6': 'tcp', '17': 'udp', '132': 'sctp' };
+
 function namePort(selector: string, ports: PortNames): string {
-  const [, net = '', protocol, port] = SELECTOR.exec(selector) ?? [];
-  if (protocol === undefined) return net;
+  const [, net = '', written, port] = SELECTOR.exec(selector) ?? [];
+  if (written === undefined) return net;
+  const protocol = PROTOCOL_NAMES[written] ?? written;
   if (port === undefined || port === 'any') return `${net}[${protocol}]`;
   return `${net}[${protocol}/${ports[`${protocol}/${port}`] ?? port}]`;
 }

@@ -41,6 +41,8 @@ export interface FakeCharon {
   arrived(command: string): Promise<void>;
   /** As if the peer had set it up: an IKE_SA if there is none, a CHILD_SA of a loaded child; events as charon's. */
   establish(connection: string, child: string): void;
+  /** As `swanctl --uninstall` does: a trap or pass policy goes, its child stays loaded. */
+  uninstall(connection: string, child: string): void;
   /** Sends an event to every client that registered it, as often as it did. */
   emit(event: string, message: Tree): void;
   /** Sends bytes to every client, whatever they mean. */
@@ -101,12 +103,14 @@ export async function startFakeCharon(options: FakeCharonOptions = {}): Promise<
         else state.arrivals.set(command, [...(state.arrivals.get(command) ?? []), resolve]);
       }),
     establish: (connection, child) => establish(state, connection, child),
+    uninstall: (connection, child) => state.changedPolicies.set(`${connection}/${child}`, false),
     emit: (event, message) => emit(state, event, message),
     sendRaw: (bytes) => state.clients.forEach((client) => client.sendBytes(Buffer.from(bytes))),
     dropClients,
     restart: () => {
       dropClients();
       state.connections.clear();
+      state.changedPolicies.clear();
       state.sas.length = 0;
     },
     stop: async () => {

@@ -11,7 +11,14 @@ export interface ProgramOptions {
 }
 
 export function startManager({ kubeconfig, logFile, env = {} }: ProgramOptions): Child {
-  return start('manager', logFile, { KUBECONFIG: kubeconfig, POD_NAMESPACE: 'kube-system', ...env });
+  // Programs of one test share this machine's own network: a guard would be the machine's.
+  const shared = { POD_NAMESPACE: 'kube-system', GUARD_MODE: 'off' };
+  return start('manager', logFile, { KUBECONFIG: kubeconfig, ...shared, ...env });
+}
+
+/** The command of the chart's pre-delete hook. */
+export function startWithdraw({ kubeconfig, logFile, env = {} }: ProgramOptions): Child {
+  return start('withdraw', logFile, { KUBECONFIG: kubeconfig, POD_NAMESPACE: 'kube-system', ...env });
 }
 
 export function startAgent(

@@ -64,6 +64,24 @@ describe('diff', () => {
     expect(lines(diff(input(BOTH, BOTH, { loaded: lost })))).to.deep.equal([`load-connection ${C1}`]);
   });
 
+  it('puts back traps that someone took from children that stay as they are, without loading them', () => {
+    const none = { ...METRICS_EGRESS, startAction: 'none' as const };
+    const desired = config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS, none]), local([BORROWED]));
+    const trapless = { ...loaded(desired), traps: new Set([`${C1}/udp_kube-dns_ingress`]) };
+    expect(lines(diff(input(desired, desired, { loaded: trapless })))).to.deep.equal([
+      `install-trap ${C1} udp_kube-dns_egress`,
+      'install-trap k8s-node-local udp_kube-dns_ingress',
+    ]);
+  });
+
+  it('leaves the traps of a connection that it loads to the next look', () => {
+    const desired = config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS]));
+    const trapless = { ...loaded(BOTH), traps: new Set<string>() };
+    expect(lines(diff(input(BOTH, desired, { loaded: trapless, sent: new Map() })))).to.deep.equal([
+      `load-connection ${C1}`,
+    ]);
+  });
+
   it('adds: the file with everything first, then only what differs', () => {
     const desired = config(...BOTH.connections, WORKER, local([BORROWED]));
     const steps = diff(input(BOTH, desired));
@@ -130,6 +148,12 @@ describe('diff', () => {
       { ...EGRESS_SA, uniqueId: 14 },
     ];
     const up = loaded(BOTH, ikeSa(C1, 1, { children }), ikeSa('k8s-node-gone', 2, { state: 'DELETING' }));
+    expect(diff(input(BOTH, BOTH, { loaded: up }))).to.deep.equal([]);
+  });
+
+  it('leaves an SA alone whose protocol charon prints as another one', () => {
+    const misprinted = { ...EGRESS_SA, localTs: ['172.16.192.64/26[tcp]'] };
+    const up = loaded(BOTH, ikeSa(C1, 1, { children: [misprinted] }));
     expect(diff(input(BOTH, BOTH, { loaded: up }))).to.deep.equal([]);
   });
 

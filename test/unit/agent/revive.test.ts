@@ -1,0 +1,95 @@
+import { expect } from 'chai';
+import { revival, type Revival } from '../../../app/agent/revive.ts';
+import { childKey } from '../../../app/swanctl/loaded.ts';
+import { BORROWED, config, DNS_EGRESS, DNS_INGRESS, local, peer } from '../../support/host-configs.ts';
+
+const CONNECTION = peer('controller-1', [DNS_EGRESS, DNS_INGRESS]);
+const DESIRED = config(CONNECTION, local([BORROWED]));
+const EGRESS = childKey(CONNECTION.name, DNS_EGRESS.name);
+const INGRESS = childKey(CONNECTION.name, DNS_INGRESS.name);
+
+describe('revival', () => {
+  let revive: Revival;
+  const due = (nowMs: number, connecting: readonly string[] = []): string[] =>
+    revive
+      .due(DESIRED, { nowMs, random: () => 0.5, connecting: new Set(connecting) })
+      .map(({ connection, child }) => childKey(connection, child));
+
+  beforeEach(() => {
+    revive = revival();
+  });
+
+  it('wants nothing back as long as charon stays', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set(), DESIRED);
+    expect(due(0)).to.deep.equal([]);
+    expect(revive.nextInMs(0)).to.equal(Infinity);
+  });
+
+  it('wants back what was up, of both directions, and nothing of the platform or of pass children', () => {
+    revive.seen(
+      new Set([EGRESS, INGRESS, 'system-nodes/node', 'k8s-node-local/udp_kube-dns_ingress']),
+      DESIRED,
+    );
+    revive.restarted();
+    expect(due(0)).to.deep.equal([EGRESS, INGRESS]);
+  });
+
+  it('tries after 2, 4, 8, ... seconds, at most one minute', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    const waits: number[] = [];
+    for (let nowMs = 0; waits.length < 7; nowMs += waits.at(-1) ?? 0) {
+      expect(due(nowMs)).to.deep.equal([EGRESS]);
+      expect(due(nowMs + 1)).to.deep.equal([]);
+      revive.seen(new Set(), DESIRED);
+      waits.push(revive.nextInMs(nowMs));
+    }
+    expect(waits).to.deep.equal([2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  });
+
+  it('counts a negotiation that is under way as a try, and does not ask twice', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    expect(due(0, [CONNECTION.name])).to.deep.equal([]);
+    expect(revive.nextInMs(0)).to.equal(2000);
+    expect(due(2000)).to.deep.equal([EGRESS]);
+  });
+
+  it('wants it back although charon dies again before it came', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    due(0);
+    revive.seen(new Set(), DESIRED);
+    revive.restarted();
+    expect(due(1999)).to.deep.equal([]);
+    expect(due(2000)).to.deep.equal([EGRESS]);
+  });
+
+  it('is content when it came back, whoever initiated it', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    revive.seen(new Set([EGRESS]), DESIRED);
+    expect(due(10_000)).to.deep.equal([]);
+    expect(revive.nextInMs(0)).to.equal(Infinity);
+  });
+
+  it('forgets what is not desired any more', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    revive.seen(new Set(), config());
+    expect(revive.nextInMs(0)).to.equal(Infinity);
+    expect(due(0)).to.deep.equal([]);
+  });
+
+  it('names a connection as unanswered from the second try on', () => {
+    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.restarted();
+    due(0);
+    expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
+    due(2000);
+    expect([...revive.unanswered(DESIRED)]).to.deep.equal([CONNECTION.name]);
+    revive.seen(new Set([EGRESS]), DESIRED);
+    expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
+  });
+});

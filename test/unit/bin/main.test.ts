@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const CLUSTER = join(ROOT, 'test/golden/plan-command/cluster.yaml');
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(
+  args: readonly string[],
+  input = '',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(ROOT, 'app/bin/main.ts'), ...args],
+      { env: { PATH: process.env['PATH'], ...env } },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+      },
+    );
+    child.stdin?.end(input);
+  });
+}
+
+describe('main', function () {
+  this.timeout(20_000);
+
+  it('prints the plan of a file, or of its standard input', async () => {
+    const plan = readFileSync(join(ROOT, 'test/golden/plan-command/plan.txt'), 'utf8');
+    expect(await run(['plan', CLUSTER])).to.deep.equal({ code: 0, stdout: plan, stderr: '' });
+    expect((await run(['plan', '-'], readFileSync(CLUSTER, 'utf8'))).stdout).to.equal(plan);
+  });
+
+  it('says in one line what is wrong with a dump or a file, without a stack', async () => {
+    const missing = await run(['plan', '/no/such/file']);
+    expect([missing.code, missing.stdout]).to.deep.equal([1, '']);
+    expect(missing.stderr).to.match(/^error: cannot read \/no\/such\/file: ENOENT.*\n$/);
+    const broken = await run(['plan', '-'], 'items: [');
+    expect(broken.code).to.equal(1);
+    expect(broken.stderr).to.match(/^error: the dump is not YAML: .*\n$/);
+  });
+
+  it('names the setting that is missing', async () => {
+    const ended = await run(['agent']);
+    expect(ended.code).to.equal(1);
+    expect(ended.stderr).to.match(/^error: wrong settings: .*NODE_NAME.*\n$/);
+  });
+
+  it('says how it is used', async () => {
+    for (const args of [[], ['plan', 'a', 'b']]) {
+      const ended = await run(args);
+      expect([ended.code, ended.stdout]).to.deep.equal([64, '']);
+      expect(ended.stderr).to.match(/^usage: ipsec-policy-operator COMMAND\n/);
+    }
+  });
+});
