@@ -12,3 +12,11 @@ export PATH=$NODE_DIR/bin:$PATH
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
+
+# The application's version X.Y-Z, which is written in metadata.yaml alone. The platform deletes any other form.
+application_version() {
+  local version
+  version=$(sed -nE "s/^app_version: *['\"]?([0-9]+\.[0-9]+-[0-9]+)['\"]? *(#.*)?$/\1/p" "$ROOT/metadata.yaml")
+  [ -n "$version" ] || die "metadata.yaml: app_version must have the form X.Y-Z"
+  printf '%s\n' "$version"
+}

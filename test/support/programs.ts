@@ -10,15 +10,16 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Programs of one test share this machine's own network: a guard would be the machine's. */
+const SHARED = { POD_NAMESPACE: 'kube-system', GUARD_MODE: 'off' } as const;
+
 export function startManager({ kubeconfig, logFile, env = {} }: ProgramOptions): Child {
-  // Programs of one test share this machine's own network: a guard would be the machine's.
-  const shared = { POD_NAMESPACE: 'kube-system', GUARD_MODE: 'off' };
-  return start('manager', logFile, { KUBECONFIG: kubeconfig, ...shared, ...env });
+  return start('manager', logFile, { KUBECONFIG: kubeconfig, ...SHARED, ...env });
 }
 
 /** The command of the chart's pre-delete hook. */
 export function startWithdraw({ kubeconfig, logFile, env = {} }: ProgramOptions): Child {
-  return start('withdraw', logFile, { KUBECONFIG: kubeconfig, POD_NAMESPACE: 'kube-system', ...env });
+  return start('withdraw', logFile, { KUBECONFIG: kubeconfig, ...SHARED, ...env });
 }
 
 export function startAgent(

@@ -129,11 +129,15 @@ describe('chart', function () {
       healthHost: '::',
       viciSocket: '/var/run/strongswan/other.vici',
       confFile: '/etc/strongswan/conf.d/other.conf',
+      localInterfaces: 'veth*',
     };
     const otherThanDefault = ({ path, default: own, schema }: ChartValue): unknown => {
       const choices = schema['enum'];
       if (Array.isArray(choices)) return choices.find((choice) => choice !== own);
-      return typeof own === 'number' ? own + 1 : texts[path.at(-1) ?? ''];
+      if (typeof own === 'number') return own + 1;
+      const text = texts[path.at(-1) ?? ''];
+      if (text === undefined) throw new Error(`say in this test what else ${path.join('.')} could be`);
+      return text;
     };
 
     for (const program of PROGRAMS)
