@@ -24,13 +24,13 @@ const { metafile } = await build({
   metafile: true,
   legalComments: 'none',
   logLevel: 'warning',
-  // Before all else two flags of V8 (read whenever it decides, so that they count at once), then what CommonJS packages ask for
+  // Before all else flags of V8 (read whenever it decides, so that they count at once), then what CommonJS packages ask for
   // in an ES module: `require`, `__filename` and `__dirname`.
   banner: {
     js: [
       "import{setFlagsFromString as setFlagOfV8}from'node:v8';",
       // The HTTP parser of undici is WebAssembly: to optimize it takes 24 MB for a moment, of which 15 MB stay.
-      "setFlagOfV8('--wasm-tiering-budget=1000000000');",
+      "setFlagOfV8('--no-wasm-dynamic-tiering');setFlagOfV8('--no-wasm-tier-up');",
       // Else the young generation grows to 2 x 16 MB, by the start alone.
       "setFlagOfV8('--semi-space-growth-factor=1');",
       "import{createRequire as createRequireOfBundle}from'node:module';",

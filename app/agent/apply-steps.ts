@@ -27,10 +27,12 @@ export async function applySteps(steps: readonly Step[], options: ApplyOptions):
   const refusals: Refusal[] = [];
   const parts = batches(steps);
   for (const [position, batch] of parts.entries()) {
-    // Live flows whose traps come next: their packets would be dropped until the SA is there.
     const isBeforeLoads = parts.slice(position).some(([step]) => step?.kind === 'load-connection');
-    const waitMs = isBeforeLoads && batch.length <= WAITED_FOR ? INITIATE_MS : -1;
-    const results = await Promise.all(batch.map((step) => applyStep(step, { ...options, waitMs })));
+    const initiations = isBeforeLoads ? batch.filter((step) => step.kind === 'initiate') : [];
+    const results =
+      initiations.length > 0
+        ? await initiateInTurn(initiations, options)
+        : await Promise.all(batch.map((step) => applyStep(step, { ...options, waitMs: NOT_AT_ALL })));
     refusals.push(...results.filter((result) => result !== undefined));
   }
   return refusals;
@@ -39,6 +41,26 @@ export async function applySteps(steps: readonly Step[], options: ApplyOptions):
 /** So many initiations before loads are waited for, each so long; charon answers nothing else meanwhile. */
 const WAITED_FOR = 16;
 const INITIATE_MS = 2000;
+const NOT_AT_ALL = -1;
+/** After so many peers that did not answer nobody is waited for: loads, and what the guard holds after them, come late. */
+const SILENT_PEERS = 3;
+
+/** Live flows whose traps come next: their packets would be dropped until the SA is there. A silent peer is waited for once. */
+async function initiateInTurn(
+  steps: readonly Extract<Step, { kind: 'initiate' }>[],
+  options: ApplyOptions,
+): Promise<(Refusal | undefined)[]> {
+  const silent = new Set<ConnectionName>();
+  const results: (Refusal | undefined)[] = [];
+  for (const [position, step] of steps.entries()) {
+    const isWaitedFor = position < WAITED_FOR && !silent.has(step.connection) && silent.size < SILENT_PEERS;
+    const waitMs = isWaitedFor ? INITIATE_MS : NOT_AT_ALL;
+    const result = await applyStep(step, { ...options, waitMs });
+    if (result !== undefined) silent.add(result.connection);
+    results.push(result);
+  }
+  return results;
+}
 
 type StepOptions = ApplyOptions & { readonly waitMs: number };
 
@@ -60,15 +82,12 @@ async function applyStep(step: Step, options: StepOptions): Promise<Refusal | un
     case 'remove-file':
       await options.removeFile();
       return undefined;
-    case 'guard-add':
-    case 'guard-remove':
-      throw new Error(`${step.kind} is not applied by charon`);
     default:
       return ask(step, options);
   }
 }
 
-type CharonStep = Exclude<Step, { kind: 'write-file' | 'remove-file' | 'guard-add' | 'guard-remove' }>;
+type CharonStep = Exclude<Step, { kind: 'write-file' | 'remove-file' }>;
 
 /** charon's own no is a result; a lost connection is thrown. */
 async function ask(step: CharonStep, options: StepOptions): Promise<Refusal | undefined> {
@@ -99,6 +118,8 @@ async function send(step: CharonStep, { charon, sent, waitMs }: StepOptions): Pr
       return charon.installTrap({ ike: step.connection, child: step.child });
     case 'terminate-child':
       return charon.terminate({ childId: step.uniqueId, timeoutMs: -1 });
+    case 'rekey-child':
+      return charon.rekey({ childId: step.uniqueId });
     case 'terminate-ike':
       return charon.terminate({ ikeId: step.uniqueId, timeoutMs: -1 });
     case 'reauthenticate':

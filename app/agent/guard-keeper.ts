@@ -5,16 +5,28 @@ import type { GuardRows } from '../domain/host-config.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { GuardCounters } from '../guard/counters.ts';
 import { applyGuard, readGuard } from '../guard/guard.ts';
-import { GuardError, type Nft } from '../guard/nft.ts';
-import { planGuard, type GuardPlan } from '../guard/plan-guard.ts';
+import type { Nft } from '../guard/nft.ts';
+import { planGuard, type DesiredGuard, type GuardPlan } from '../guard/plan-guard.ts';
+import type { GuardState } from '../guard/read-back.ts';
 import { guardRuleset } from '../guard/ruleset.ts';
 import type { Log } from '../runtime/log.ts';
+import { guardDamage } from './guard-damage.ts';
+import { guardProblem } from './pass-problems.ts';
 
 export interface GuardKeeperOptions {
   readonly nft: Nft;
   /** Interfaces of this host's pods, `cali*`. */
   readonly localInterfaces: string;
   readonly log: Log;
+  readonly watcher?: GuardWatcher;
+}
+
+/** Whoever counts. */
+export interface GuardWatcher {
+  /** In each look; undefined when there is no table or it cannot be read. */
+  onDrops(drops: GuardCounters['drops'] | undefined): void;
+  /** What somebody else took away or changed is there again. */
+  onRepair(): void;
 }
 
 /** One round of a pass: begun before charon is looked at, finished after its steps, whether they succeeded or not. */
@@ -22,69 +34,109 @@ export interface GuardRound {
   /** As they were before the round; absent when the table was not there or could not be read. */
   readonly counters: GuardCounters | undefined;
   /** Applies what must come after charon's steps; gives all problems of the round. */
-  finish(): Promise<readonly Problem[]>;
+  readonly finish: () => Promise<readonly Problem[]>;
 }
 
 export interface GuardKeeper {
   begin(rows: GuardRows, mode: GuardMode): Promise<GuardRound>;
+  /**
+   * For want of facts: makes a table when there is none of ours at all, in the mode known last, or else in enforce; touches none
+   * that is there.
+   */
+  restore(rows: GuardRows): Promise<readonly Problem[]>;
 }
 
-export function guardKeeper({ nft, localInterfaces, log }: GuardKeeperOptions): GuardKeeper {
-  const ruleset = guardRuleset(localInterfaces);
-  let wasThere = false;
+export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
+  const { nft, log, watcher } = options;
+  const ruleset = guardRuleset(options.localInterfaces);
+  let lastMode: GuardMode = 'enforce';
+  const damage = guardDamage();
+  let complaint = '';
 
-  const said = (plan: GuardPlan): void => {
-    const parts = Object.entries(plan).filter(([, texts]) => (texts as readonly string[]).length > 0);
-    if (parts.length === 0) return;
-    log.info({ parts: parts.map(([name]) => name) }, 'guard changed');
+  const look = async (): Promise<GuardState> => {
+    let drops: GuardCounters['drops'] | undefined;
+    try {
+      const state = await readGuard(nft, ruleset);
+      if (state.kind === 'present') drops = state.table.counters.drops;
+      return state;
+    } finally {
+      watcher?.onDrops(drops);
+    }
+  };
+
+  /** A failure is said once while it stays the same. */
+  const attempt = async (work: () => Promise<void>): Promise<readonly Problem[]> => {
+    try {
+      await work();
+      return [];
+    } catch (error) {
+      damage.failed();
+      const problem = guardProblem(error);
+      if (problem.message !== complaint) log.warn({ reason: problem.message }, 'the guard cannot be kept');
+      complaint = problem.message;
+      return [problem];
+    }
+  };
+
+  const desiredGuard = (rows: GuardRows, mode: GuardMode): DesiredGuard => ({
+    mode: isEmpty(rows) ? 'off' : mode,
+    rows,
+    ruleset,
+  });
+
+  const finish = async (desired: DesiredGuard, plan: GuardPlan): Promise<void> => {
+    await applyGuard(nft, [...plan.hold, ...plan.remove]);
+    complaint = '';
+    const parts = partsOf(plan);
+    if (parts.length > 0) log.info({ parts }, 'guard changed');
+    const found = damage.mended(desired);
+    if (found === undefined) return;
+    log.warn({ found }, 'somebody else had changed the guard: it is put back');
+    watcher?.onRepair();
   };
 
   return {
     begin: async (rows, mode) => {
-      try {
-        const state = await readGuard(nft, ruleset);
-        const plan = planGuard({ mode, rows, ruleset }, state);
-        if (wasThere && state.kind !== 'present' && mode !== 'off')
-          log.warn({ state: state.kind }, 'somebody else changed the guard: it is put back');
-        await applyGuard(nft, [...plan.create, ...plan.add, ...plan.release]);
-        said(plan);
-        wasThere = mode !== 'off';
-        return {
-          counters: state.kind === 'present' ? state.table.counters : undefined,
-          finish: () => problemsOf(() => applyGuard(nft, [...plan.hold, ...plan.remove])),
-        };
-      } catch (error) {
-        const problems = [guardProblem(error)];
-        return { counters: undefined, finish: () => Promise.resolve(problems) };
-      }
+      lastMode = mode;
+      const desired = desiredGuard(rows, mode);
+      let counters: GuardCounters | undefined;
+      let plan: GuardPlan | undefined;
+      const problems = await attempt(async () => {
+        const state = await look();
+        if (state.kind === 'present') counters = state.table.counters;
+        const wanted = planGuard(desired, state);
+        damage.found(state, wanted);
+        await applyGuard(nft, [...wanted.create, ...wanted.add, ...wanted.release]);
+        plan = wanted;
+      });
+      return {
+        counters,
+        finish: async () => {
+          const made = plan;
+          return made === undefined ? problems : attempt(() => finish(desired, made));
+        },
+      };
     },
+    restore: (rows) =>
+      attempt(async () => {
+        const state = await look();
+        if (state.kind !== 'absent' || state.others.length > 0) return;
+        const desired = desiredGuard(rows, lastMode);
+        const plan = planGuard(desired, state);
+        damage.found(state, plan);
+        await applyGuard(nft, plan.create);
+        await finish(desired, plan);
+      }),
   };
 }
 
-async function problemsOf(apply: () => Promise<void>): Promise<readonly Problem[]> {
-  try {
-    await apply();
-    return [];
-  } catch (error) {
-    return [guardProblem(error)];
-  }
+function partsOf(plan: GuardPlan): string[] {
+  return Object.entries(plan).flatMap(([name, texts]: [string, readonly string[]]) =>
+    texts.length === 0 ? [] : [name],
+  );
 }
 
-/** Anything but a GuardError is a bug and is thrown on. */
-function guardProblem(error: unknown): Problem {
-  if (!(error instanceof GuardError)) throw error;
-  return {
-    reason: 'GuardMissing',
-    subject: 'guard',
-    message: `The guard cannot be kept (${error.failure}): ${error.message}. Traps still protect, but nothing holds while charon is away. ${ADVICE[error.failure]}`,
-  };
+/** Where nothing is protected no packet passes a rule of ours, and after a withdrawal nothing stays behind. */
+function isEmpty({ endpoints, clusterIps }: GuardRows): boolean {
+  return endpoints.length + clusterIps.length === 0;
 }
-
-const ADVICE: Readonly<Record<GuardError['failure'], string>> = {
-  missing: 'The image lacks nft.',
-  unsupported: 'The kernel needs nf_tables with the families inet, ip and ip6, and nft_ct.',
-  permission: 'The agent needs CAP_NET_ADMIN.',
-  refused: 'It is tried again.',
-  timeout: 'It is tried again.',
-  unreadable: 'It is tried again.',
-};

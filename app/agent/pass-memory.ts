@@ -2,10 +2,13 @@
 // here decides what is loaded.
 import type { HostReport } from '../domain/facts.ts';
 import type { HostConfig } from '../domain/host-config.ts';
+import type { Loaded } from '../swanctl/loaded.ts';
 import type { Step } from '../swanctl/steps.ts';
 import type { CharonSession } from './charon-link.ts';
+import { NO_DEMAND, type DemandMemory } from './demand.ts';
 import { leftOverWatch, type LeftOverWatch } from './left-over-watch.ts';
 import { revival, type Revival } from './revive.ts';
+import type { UnansweredMemory } from './unanswered.ts';
 
 export interface PassMemory {
   readonly leftOvers: LeftOverWatch;
@@ -18,15 +21,22 @@ export interface PassMemory {
   report: HostReport | undefined;
   /** What the last pass wanted, with its names: they stand in for a file that somebody took away or spoiled. */
   named: HostConfig | undefined;
-  /** The guard's counts of the last pass, and the children that were asked for and had no SA. */
-  demand: ReadonlyMap<string, number> | undefined;
-  lacking: ReadonlySet<string>;
+  demand: DemandMemory;
+  unanswered: UnansweredMemory;
+  /** Since when there have been no facts, in monotonic milliseconds; undefined while there are. */
+  withoutFactsMs: number | undefined;
   /** True when this is another session than before: charon may be another process. */
-  meets(session: CharonSession): boolean;
+  meets(session: CharonSession, nowMs: number): boolean;
+  /**
+   * charon was restarted and has nothing yet: the platform loads credentials first, then connections. What is initiated or
+   * trapped before fails for want of a key, and the kernel then keeps the flow from asking again for 47 s.
+   */
+  isStarting(loaded: Loaded, nowMs: number): boolean;
 }
 
 export function passMemory(): PassMemory {
   let known: CharonSession | undefined;
+  let restartedMs = -Infinity;
   const memory: PassMemory = {
     leftOvers: leftOverWatch(),
     asked: askedSas(),
@@ -35,13 +45,17 @@ export function passMemory(): PassMemory {
     said: '',
     report: undefined,
     named: undefined,
-    demand: undefined,
-    lacking: new Set(),
-    meets: (session) => {
+    demand: NO_DEMAND,
+    unanswered: new Map(),
+    withoutFactsMs: undefined,
+    isStarting: ({ connections }, nowMs) => connections.size === 0 && nowMs - restartedMs < STARTING_MS,
+    meets: (session, nowMs) => {
       if (session === known) return false;
+      if (known !== undefined) restartedMs = nowMs;
       known = session;
       memory.leftOvers.clear();
       memory.asked.clear();
+      memory.unanswered = new Map();
       memory.revival.restarted();
       memory.unsettledPasses = 0;
       memory.said = '';
@@ -50,6 +64,9 @@ export function passMemory(): PassMemory {
   };
   return memory;
 }
+
+/** A platform that has no connections of its own, or whose files are broken, is not waited for longer. */
+const STARTING_MS = 5000;
 
 /** An IKE_SA that was told to go, or to be made anew, is not told again for so long. */
 const ASKED_MS = 60_000;

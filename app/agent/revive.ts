@@ -1,6 +1,7 @@
-// Which tunnels should be brought back from here: those that were up when charon was last seen and that its successor lacks.
-// After a restart the peer still sends into the old SA; only the restarted side knows better, so it initiates, for
-// flows of both directions (measured: 1.7 s of loss instead of 4.3 s). With back-off, because the peer may be away.
+// Which tunnels should be brought up from here: those that were up when charon was last seen and that its successor lacks,
+// and those that are asked for (demand.ts). After a restart the peer still sends into the old SA; only the restarted side
+// knows better, so it initiates, for flows of both directions (measured: 1.7 s of loss instead of 4.3 s). With back-off,
+// because the peer may be away.
 import type { ConnectionName, HostConfig } from '../domain/host-config.ts';
 import type { WantedChild } from '../swanctl/diff.ts';
 import { childKey } from '../swanctl/loaded.ts';
@@ -13,7 +14,11 @@ const TRIES_OF_A_SILENT_PEER = 2;
 interface Attempt {
   readonly tries: number;
   readonly nextMs: number;
+  /** Wanted for its traffic, and no longer than that. */
+  readonly isByDemand: boolean;
 }
+
+const NOT_TRIED: Attempt = { tries: 0, nextMs: 0, isByDemand: false };
 
 export interface DueOptions {
   readonly nowMs: number;
@@ -26,8 +31,11 @@ export interface DueOptions {
 export interface Revival {
   /** charon is another process now: what was established is wanted back. */
   restarted(): void;
-  /** These, by childKey, are asked for. */
-  want(keys: Iterable<string>): void;
+  /**
+   * By childKey: these are asked for, of all those that are and have no SA (`lacking`). What is tried already keeps its pauses;
+   * what was tried for its traffic alone and is not asked for any more is dropped.
+   */
+  want(keys: Iterable<string>, lacking: Pick<ReadonlySet<string>, 'has'>): void;
   /** Children to initiate in this pass, each noted as tried. */
   due(desired: HostConfig, options: DueOptions): WantedChild[];
   /** What charon has now, by childKey, and what is desired at all. */
@@ -41,18 +49,22 @@ export interface Revival {
 export function revival(): Revival {
   let established: ReadonlySet<string> = new Set();
   const attempts = new Map<string, Attempt>();
-  const want = (keys: Iterable<string>): void => {
-    for (const key of keys) if (!attempts.has(key)) attempts.set(key, { tries: 0, nextMs: 0 });
+  const add = (keys: Iterable<string>, isByDemand: boolean): void => {
+    for (const key of keys) if (!attempts.has(key)) attempts.set(key, { ...NOT_TRIED, isByDemand });
   };
   return {
-    restarted: () => want(established),
-    want,
+    restarted: () => add(established, false),
+    want: (keys, lacking) => {
+      for (const [key, { isByDemand }] of attempts) if (isByDemand && !lacking.has(key)) attempts.delete(key);
+      add(keys, true);
+    },
     due: (desired, { nowMs, random, connecting }) => {
       const due = tunnels(desired).filter(({ key }) => (attempts.get(key)?.nextMs ?? Infinity) <= nowMs);
       for (const { key } of due) {
-        const tries = (attempts.get(key)?.tries ?? 0) + 1;
-        const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1));
-        attempts.set(key, { tries, nextMs: nowMs + pauseMs * (0.75 + random() / 2) });
+        const attempt = attempts.get(key) ?? NOT_TRIED;
+        const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt.tries);
+        const nextMs = nowMs + pauseMs * (0.75 + random() / 2);
+        attempts.set(key, { ...attempt, tries: attempt.tries + 1, nextMs });
       }
       return due.map(({ wanted }) => wanted).filter(({ connection }) => !connecting.has(connection));
     },

@@ -1,6 +1,6 @@
 // The agent as a whole: binds its health port before anything else (one agent acts on a host), then watches facts, keeps
 // charon as they say and reports. Runs until told to stop; protection stays as it is.
-import { Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { HostName } from '../domain/facts.ts';
 import { confFile } from '../host/conf-file.ts';
 import { nftProgram } from '../guard/nft.ts';
@@ -11,6 +11,7 @@ import { startHealthServer } from '../runtime/health-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
+import { agentMetrics } from './agent-metrics.ts';
 import { agentPass } from './agent-pass.ts';
 import { charonLink } from './charon-link.ts';
 import { factsSource } from './facts-source.ts';
@@ -58,19 +59,20 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
       loop.trigger();
     },
   });
-  const flowsNotInForce = new Gauge({
-    name: 'ipsec_policy_flows_not_in_force',
-    help: 'Protected flows of this host that charon does not have as it should; 0 when all is well',
-    registers: [registry],
-  });
+  const metrics = agentMetrics(registry);
   const pass = agentPass({
     self,
     facts: () => source.current(),
     link,
     conf: confFile(settings.confFile),
-    guard: guardKeeper({ nft: nftProgram(), localInterfaces: settings.localInterfaces, log }),
+    guard: guardKeeper({
+      nft: nftProgram(),
+      localInterfaces: settings.localInterfaces,
+      log,
+      watcher: metrics,
+    }),
     report: (report) => {
-      flowsNotInForce.set(report.counters.flows - report.counters.flowsInForce);
+      metrics.onReport(report);
       reporter.offer(report);
     },
     clock,

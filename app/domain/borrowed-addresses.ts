@@ -3,12 +3,13 @@
 import type { HostFact } from './facts.ts';
 import { compareFlows, flowEnd } from './flows.ts';
 import type { PlannedChild } from './host-config.ts';
-import { containsPrefix, type Prefix } from './ip.ts';
+import { containsPrefix, hostPrefix, type Prefix } from './ip.ts';
 import { priorityOf } from './priorities.ts';
 
 /**
- * One pass child for each endpoint here and each prefix of this host inside the client prefix of one of its ingress children;
- * sorted. A trap always: it is what installs a pass policy.
+ * One pass child for each endpoint here and each prefix of this host inside the client prefix of one of its ingress children,
+ * but for the endpoint's own address: what a pod says to itself does not reach its host. Sorted. A trap always: it is what
+ * installs a pass policy.
  */
 export function passChildren(
   ingress: readonly PlannedChild[],
@@ -20,6 +21,7 @@ export function passChildren(
   for (const child of caught.size === 0 ? [] : ingress)
     for (const clientPrefix of caught.get(child.flow.clientPrefix) ?? []) {
       const { endpoint, protocol, port } = child.flow;
+      if (clientPrefix === hostPrefix(endpoint)) continue;
       children.set(`${clientPrefix} ${endpoint} ${protocol}/${port}`, passChild(child, self, clientPrefix));
     }
   return [...children.values()].sort((a, b) => compareFlows(a.flow, b.flow));

@@ -72,8 +72,9 @@ export function confFile(path: string): ConfFile {
 export async function writeConfFile(path: string, config: HostConfig): Promise<string> {
   const text = confText(config);
   try {
-    await writeSynced(temporary(path), text);
-    checkReadBack(await readFile(temporary(path), 'utf8'), { text, config });
+    await writeSynced(temporary(path), text, () => check(text, config));
+    if ((await readFile(temporary(path), 'utf8')) !== text)
+      throw new Error('the disk gives back something else');
     await rename(temporary(path), path);
     await syncDirectory(path);
     return text;
@@ -93,23 +94,28 @@ export async function removeConfFile(path: string): Promise<void> {
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
+/** While the disk works, `meanwhile` does; what it throws counts. */
+async function writeSynced(path: string, text: string, meanwhile: () => void): Promise<void> {
   // A left-over of a crash, or a link that someone put there, is removed, never written through.
   await rm(path, { force: true });
   const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(text);
-    await file.sync();
+    const synced = file.sync();
+    // Its failure is looked at below, also when `meanwhile` throws first.
+    synced.catch(() => undefined);
+    meanwhile();
+    await synced;
   } finally {
     await file.close();
   }
 }
 
-function checkReadBack(found: string, meant: { readonly text: string; readonly config: HostConfig }): void {
-  const parsed = parseConfText(found);
+/** What would be read from this text must be what was meant, or it never gets the name that is included. */
+function check(text: string, config: HostConfig): void {
+  const parsed = parseConfText(text);
   if ('error' in parsed) throw new Error(`what was written cannot be read back: ${parsed.error}`);
-  if (found !== meant.text || !isDeepStrictEqual(parsed.config, meant.config))
-    throw new Error('what was written is not what was meant');
+  if (!isDeepStrictEqual(parsed.config, config)) throw new Error('what was written is not what was meant');
 }
 
 /** So that the rename itself survives a power cut. */

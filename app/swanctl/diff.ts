@@ -3,7 +3,6 @@
 //
 // Adding, then removing, each time the file before charon (architecture, invariants 5 and 6):
 //
-//   guard-add              what a tunnel is about to carry is counted or held first
 //   initiate               children that charon has and that get a trap: the SA first, else packets wait for it
 //   write-file             the whole of what is to be loaded, before any of it is
 //   install-trap           traps that someone took from children that charon has and that no load here touches
@@ -12,14 +11,15 @@
 //   terminate-...          SAs without a desired child (left-over.ts says who ends which)
 //   renewals               IKE_SAs that hold an older configuration than the one just loaded (renew.ts)
 //   initiate               children that are new
-//   guard-remove
+//
+// What the guard holds is changed around all of this by the agent, additions before and removals after.
 //
 // A removal that no stage has prepared (release, gone) runs the same way on one host: the file without the child, then
 // a load without it, which takes it out of the living IKE_SA's configuration as well, so that the peer cannot bring it
 // back; then its SA is ended. A whole connection cannot be taken out of its IKE_SA, so after the unload that IKE_SA goes
 // too. What the peer still sends is dropped by its own trap or guard, never sent in plaintext.
 import { isDeepStrictEqual } from 'node:util';
-import type { ChildName, ConnectionName, GuardRows } from '../domain/host-config.ts';
+import type { ChildName, ConnectionName } from '../domain/host-config.ts';
 import { compareText } from '../domain/problem.ts';
 import { endLeftOvers } from './left-over.ts';
 import { type FileState, type LoadInput, type LoadPlan, planLoads } from './load-plan.ts';
@@ -40,14 +40,12 @@ export interface DiffInput extends LoadInput {
   /** IKE_SAs with an old configuration that were ended a short while ago, and may still be there: the peer is away. */
   readonly asked?: ReadonlySet<number>;
   readonly wanted?: readonly WantedChild[];
-  readonly guard?: { readonly add?: GuardRows; readonly remove?: GuardRows };
 }
 
 export function diff(input: DiffInput): Step[] {
   const plan = planLoads(input);
   const initiate = initiations(input, plan);
   return [
-    ...guardSteps('guard-add', input.guard?.add),
     ...initiate.filter((step) => isLoaded(input.loaded, step)),
     ...fileSteps(input.file, plan),
     ...missingTraps(input, plan),
@@ -56,7 +54,6 @@ export function diff(input: DiffInput): Step[] {
     ...endLeftOvers(plan.config, input.loaded, input.stale ?? new Set()),
     ...renewals(input, plan, input.asked ?? new Set()),
     ...initiate.filter((step) => !isLoaded(input.loaded, step)),
-    ...guardSteps('guard-remove', input.guard?.remove),
   ];
 }
 
@@ -111,10 +108,4 @@ function initiations({ wanted, loaded }: DiffInput, { config }: LoadPlan): Initi
 
 function isLoaded(loaded: Loaded, { connection, child }: Initiate): boolean {
   return loaded.connections.get(connection)?.children.has(child) === true;
-}
-
-function guardSteps(kind: 'guard-add' | 'guard-remove', rows: GuardRows | undefined): Step[] {
-  const empty =
-    rows === undefined || rows.endpoints.length + rows.clusterIps.length + rows.pools.length === 0;
-  return empty ? [] : [{ kind, rows }];
 }

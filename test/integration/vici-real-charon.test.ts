@@ -143,6 +143,8 @@ describe('a real charon', () => {
           refusal(charon.loadConnection('bad', { local_addrs: '192.168.206.2' })),
           refusal(charon.loadConnection('bad', { version: ['2'] })),
           refusal(charon.initiate({ ike: 'peer', child: 'nobody', timeoutMs: -1 })),
+          refusal(charon.installTrap({ ike: 'peer', child: 'nobody' })),
+          refusal(charon.installTrap({ ike: 'nobody', child: 'udp_kube-dns_egress' })),
           charon.terminate({ ike: 'peer', timeoutMs: -1 }),
           charon.rekey({ ike: 'peer', reauth: true }),
           refusal(charon.onEvent(['no-such-event'], () => undefined)),

@@ -115,9 +115,6 @@ export class ModelHost {
       case 'initiate':
         this.charon.initiate(step.connection, step.child);
         break;
-      case 'guard-add':
-      case 'guard-remove':
-        break;
     }
   }
 }

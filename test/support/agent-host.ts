@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { agentPass } from '../../app/agent/agent-pass.ts';
 import { charonLink, type CharonLink } from '../../app/agent/charon-link.ts';
 import type { KnownFacts } from '../../app/agent/facts-source.ts';
+import { guardKeeper } from '../../app/agent/guard-keeper.ts';
 import type { Facts, HostName, HostReport } from '../../app/domain/facts.ts';
 import type { HostConfig } from '../../app/domain/host-config.ts';
 import { FileError } from '../../app/runtime/errors.ts';
@@ -14,6 +15,7 @@ import { confText } from '../../app/swanctl/conf-text.ts';
 import { text, type Tree } from '../../app/swanctl/tree.ts';
 import { capturedLog, type CapturedLog } from './captured-log.ts';
 import { CONTROLLER_0 } from './facts-builders.ts';
+import { fakeNft, type FakeNft } from './fake-nft.ts';
 import { startFakeCharon, type FakeCharon } from './fake-charon.ts';
 import { virtualClock, type VirtualClock } from './virtual-clock.ts';
 
@@ -25,6 +27,10 @@ export interface AgentHost {
   file: string | undefined;
   /** The next writes of the file fail. */
   isDiskFull: boolean;
+  /** The kernel's tables; ours is kept there only when the host was started with a guard. */
+  readonly nft: FakeNft;
+  /** How often the guard was put back. */
+  repairs: number;
   known: KnownFacts | undefined;
   readonly clock: VirtualClock;
   readonly lines: CapturedLog['lines'];
@@ -37,7 +43,7 @@ export interface AgentHost {
   pass(): Promise<number>;
   /** One pass that ends with an error, which is given. */
   failingPass(): Promise<Error>;
-  /** What was done to the file and to charon since the last call: `write-file`, `load-conn k8s-node-worker-0`. */
+  /** What was done to guard, file and charon since the last call: `nft create`, `write-file`, `load-conn k8s-node-worker-0`. */
   done(): string[];
   report(): HostReport;
   /** Another charon on the same socket, as after a crash of the whole process. */
@@ -47,7 +53,15 @@ export interface AgentHost {
   stop(): Promise<void>;
 }
 
-export async function startAgentHost(facts?: Facts, self: HostName = CONTROLLER_0): Promise<AgentHost> {
+export interface AgentHostOptions {
+  readonly self?: HostName;
+  readonly hasGuard?: boolean;
+}
+
+export async function startAgentHost(
+  facts?: Facts,
+  { self = CONTROLLER_0, hasGuard = false }: AgentHostOptions = {},
+): Promise<AgentHost> {
   const directory = mkdtempSync(join(tmpdir(), 'agent-host-'));
   const path = join(directory, 'charon.vici');
   const clock = virtualClock();
@@ -58,6 +72,8 @@ export async function startAgentHost(facts?: Facts, self: HostName = CONTROLLER_
     charon: await startFakeCharon({ path }),
     file: undefined,
     isDiskFull: false,
+    nft: fakeNft((what) => did(`nft ${what}`)),
+    repairs: 0,
     known: facts === undefined ? undefined : { facts, problems: [] },
     clock,
     lines,
@@ -98,7 +114,7 @@ export async function startAgentHost(facts?: Facts, self: HostName = CONTROLLER_
       rmSync(directory, { recursive: true, force: true });
     },
   };
-  const didToFile = (command: string): void => {
+  const did = (command: string): void => {
     host.charon.commands.push({ command, message: {} });
   };
   const startAgent = (): { readonly link: CharonLink; readonly run: () => Promise<number> } => {
@@ -113,20 +129,27 @@ export async function startAgentHost(facts?: Facts, self: HostName = CONTROLLER_
         host.losses += 1;
       },
     });
+    const guard = guardKeeper({
+      nft: host.nft,
+      localInterfaces: 'cali*',
+      log,
+      watcher: { onDrops: () => undefined, onRepair: () => (host.repairs += 1) },
+    });
     const run = agentPass({
       self,
+      ...(hasGuard && { guard }),
       facts: () => host.known,
       link,
       conf: {
         read: async () => Promise.resolve(host.file === undefined ? undefined : fileState(host.file)),
         write: async (config: HostConfig) => {
           if (host.isDiskFull) throw new FileError('cannot write k8s-nodes.conf', new Error('no space left'));
-          didToFile('write-file');
+          did('write-file');
           host.file = confText(config);
           return Promise.resolve();
         },
         remove: async () => {
-          didToFile('remove-file');
+          did('remove-file');
           host.file = undefined;
           return Promise.resolve();
         },

@@ -7,6 +7,8 @@ export interface FakeChildSa {
   readonly name: string;
   readonly uniqueId: number;
   readonly config: Tree;
+  /** In each direction. Every listing finds more: all flows are answered. */
+  packets?: number;
 }
 
 export interface FakeIkeSa {
@@ -131,7 +133,10 @@ export function ikeSaFields({ uniqueId, config }: FakeIkeSa): Tree {
   };
 }
 
-export function childSaFields({ name, uniqueId, config }: FakeChildSa, ports: PortNames): Tree {
+export function childSaFields(sa: FakeChildSa, ports: PortNames): Tree {
+  const { name, uniqueId, config } = sa;
+  sa.packets = (sa.packets ?? 0) + 1;
+  const packets = String(sa.packets);
   return {
     name,
     uniqueid: String(uniqueId),
@@ -144,9 +149,9 @@ export function childSaFields({ name, uniqueId, config }: FakeChildSa, ports: Po
     'encr-alg': 'AES_GCM_16',
     'encr-keysize': '128',
     'bytes-in': '0',
-    'packets-in': '0',
+    'packets-in': packets,
     'bytes-out': '0',
-    'packets-out': '0',
+    'packets-out': packets,
     'rekey-time': '3300',
     'life-time': '3960',
     'install-time': '1',

@@ -51,6 +51,8 @@ export interface FakeCharon {
   dropClients(): void;
   /** charon died and was started again: clients are gone, nothing is loaded, nothing established. */
   restart(): void;
+  /** After a restart: the platform has loaded its credentials and its own connection. */
+  loadPlatform(): void;
   /** Ends it; the socket is gone. */
   stop(): Promise<void>;
 }
@@ -112,6 +114,9 @@ export async function startFakeCharon(options: FakeCharonOptions = {}): Promise<
       state.connections.clear();
       state.changedPolicies.clear();
       state.sas.length = 0;
+    },
+    loadPlatform: () => {
+      state.connections.set('system-nodes', { children: {} });
     },
     stop: async () => {
       dropClients();

@@ -23,6 +23,7 @@ export interface PortText {
   readonly protocol?: string;
   readonly port: number;
   readonly targetPort?: number | string;
+  readonly nodePort?: number;
 }
 
 export function serviceObject(

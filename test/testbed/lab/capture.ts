@@ -15,9 +15,13 @@ export interface Wire {
   readonly ike: readonly Packet[];
   /** ESP packets by SPI, eight hexadecimal digits as swanctl prints it. */
   readonly espBySpi: ReadonlyMap<string, number>;
+  /** When `mark` was called, in the capture's time: what was sent before a call has an earlier one. */
+  readonly marks: readonly number[];
 }
 
 export interface Capture {
+  /** Resolves when the moment is in the capture. */
+  mark(): Promise<void>;
   /** Everything that was sent before the call is in the result. */
   stop(): Promise<Wire>;
 }
@@ -31,27 +35,34 @@ export async function startCapture(places: Places, dir: string, number: number):
     ...['-w', inGuest, 'ip or ip6'],
   ]);
   await tcpdump.waitFor(/listening on/);
+  const send = async (text: string): Promise<void> => {
+    await places.run('controller-0', ['bash', '-c', `echo ${text} > /dev/udp/${GUEST_CLUSTER_ADDRESS}/9`]);
+  };
   return {
+    mark: () => send(MARK),
     stop: async () => {
       // tcpdump forgets what is in its ring when it ends: send a mark last and wait until it is in the file.
       const mark = `end-of-capture-${number}-${process.pid}`;
-      await places.run('controller-0', ['bash', '-c', `echo ${mark} > /dev/udp/${GUEST_CLUSTER_ADDRESS}/9`]);
+      await send(mark);
       await places.run('guest', ['bash', '-c', `until grep -aq ${mark} ${inGuest}; do sleep 0.05; done`]);
       tcpdump.kill('SIGINT');
       const { stderr } = await tcpdump.wait();
       if (!/\b0 packets dropped by kernel/.test(stderr))
         throw new Error(`the capture lost frames: ${stderr}`);
       await places.run('guest', ['mv', inGuest, file]);
-      return sortWire(
-        readPcap(readFileSync(file)).filter((packet) => packet.destination !== GUEST_CLUSTER_ADDRESS),
-      );
+      return sortWire(readPcap(readFileSync(file)));
     },
   };
 }
 
+const MARK = 'a-moment-of-the-test';
+
 const POOLS = POD_POOLS.map((pool) => parsePrefix(pool)).filter((pool) => pool !== undefined);
 
-export function sortWire(packets: readonly Packet[]): Wire {
+/** Packets to the guest itself are ours: marks. */
+export function sortWire(all: readonly Packet[]): Wire {
+  const toGuest = ({ destination }: Packet): boolean => destination === GUEST_CLUSTER_ADDRESS;
+  const packets = all.filter((packet) => !toGuest(packet));
   const isIke = (packet: Packet): boolean =>
     packet.destinationPort === 500 || (packet.destinationPort === 4500 && espSpi(packet) === undefined);
   const esp = packets.filter((packet) => espSpi(packet) !== undefined);
@@ -66,6 +77,7 @@ export function sortWire(packets: readonly Packet[]): Wire {
     esp,
     ike: packets.filter((packet) => packet.protocol === 17 && isIke(packet)),
     espBySpi,
+    marks: all.filter((packet) => toGuest(packet) && packet.payload.includes(MARK)).map(({ time }) => time),
   };
 }
 

@@ -31,7 +31,17 @@ const MODULES = [
     'ip6table_mangle',
   ],
   ...['nf_conntrack', 'nf_conntrack_netlink', 'nf_tables', 'xt_comment', 'xt_statistic', 'xt_mark'],
-  ...['xt_MASQUERADE', 'xt_addrtype', 'xt_conntrack', 'xt_nat', 'xt_tcpudp', 'nft_ct', 'nft_chain_nat', 'nft_nat', 'nft_masq'],
+  ...[
+    'xt_MASQUERADE',
+    'xt_addrtype',
+    'xt_conntrack',
+    'xt_nat',
+    'xt_tcpudp',
+    'nft_ct',
+    'nft_chain_nat',
+    'nft_nat',
+    'nft_masq',
+  ],
 ];
 
 /** Boots and resolves when the server inside has called. Rejects with the end of the guest's console. */

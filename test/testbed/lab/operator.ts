@@ -1,6 +1,6 @@
 // Our application in the lab: the manager outside, where pods of a control plane would run it, one agent in each host, both
 // out of the bundle that ships. Suites ask here whether a policy is in force and wait for it.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { POLICIES, SHARDS } from '../../../app/kubernetes/resources.ts';
 import { startChild, type Child } from '../../support/child.ts';
@@ -25,10 +25,11 @@ export interface ConditionText {
 }
 
 export interface Operator {
-  startManager(): void;
+  /** `env`: settings beside those of the lab. */
+  startManager(env?: Readonly<Record<string, string>>): void;
   /** SIGKILL unless said otherwise; resolves when it is gone. */
   killManager(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  startAgent(host: LabHost): void;
+  startAgent(host: LabHost, env?: Readonly<Record<string, string>>): void;
   killAgent(host: LabHost, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Creates the policy or makes it so; resolves when the API server has it. */
   applyPolicy(name: string, rows: readonly PolicyRow[]): Promise<void>;
@@ -70,7 +71,7 @@ export function operator(lab: Lab): Operator {
   const childrenOn: Operator['childrenOn'] = async (host) =>
     childrenIn(await lab.swanctl(host, '--list-conns'));
   const op: Operator = {
-    startManager: () => {
+    startManager: (env = {}) => {
       manager = startChild({
         command: process.execPath,
         args: [BUNDLE, 'manager'],
@@ -82,6 +83,7 @@ export function operator(lab: Lab): Operator {
           POD_NAME: `manager-${++starts}`,
           HEALTH_PORT: '0',
           LEASE_SECONDS: '5',
+          ...env,
         },
       });
     },
@@ -90,14 +92,14 @@ export function operator(lab: Lab): Operator {
       else manager?.signal(signal);
       await until('the manager has ended', () => manager?.exited() ?? true);
     },
-    startAgent: (host) => {
+    startAgent: (host, env = {}) => {
       const logFile = join(lab.dir, `agent-${host}-${++starts}.log`);
       logs.set(host, logFile);
       agents.set(
         host,
         lab.spawn(host, [process.execPath, BUNDLE, 'agent'], {
           logFile,
-          env: { KUBECONFIG: adminKubeconfig, NODE_NAME: host },
+          env: { KUBECONFIG: adminKubeconfig, NODE_NAME: host, ...env },
         }),
       );
     },
@@ -163,7 +165,7 @@ function childrenIn(listing: string): string[] {
 }
 
 function readLog(file: string | undefined): Readonly<Record<string, unknown>>[] {
-  if (file === undefined) return [];
+  if (file === undefined || !existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('{'))

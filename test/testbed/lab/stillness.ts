@@ -2,7 +2,15 @@
 // events, configuration given to charon, our file, our objects. What should have stayed still is the test's to say.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EVENTS, HOSTS, NETWORKS, POLICIES, REPORTS, SHARDS, collectionPath } from '../../../app/kubernetes/resources.ts';
+import {
+  EVENTS,
+  HOSTS,
+  NETWORKS,
+  POLICIES,
+  REPORTS,
+  SHARDS,
+  collectionPath,
+} from '../../../app/kubernetes/resources.ts';
 import type { Lab } from './lab.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 import { watchXfrmEverywhere } from './xfrm-monitor.ts';

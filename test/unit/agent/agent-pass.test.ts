@@ -365,6 +365,9 @@ describe('agentPass', () => {
       await host.failingPass();
       expect(host.reports.at(-1)).to.deep.equal(host.reports.at(-2));
       await host.replaceCharon();
+      expect(await host.pass(), 'to look again at a charon that has loaded nothing yet').to.equal(50);
+      expect(host.done()).to.deep.equal([]);
+      host.charon.loadPlatform();
       await host.pass();
       expect(host.done()).to.deep.equal(LOADS);
       expect(host.report().loaded).to.have.length(2);
@@ -379,6 +382,7 @@ describe('agentPass', () => {
       expect(await failing).to.have.property('name', 'ViciClosedError');
       expect(host.report().loaded).to.deep.equal([]);
       host.charon.hold('load-conn')();
+      host.charon.loadPlatform();
       host.done();
       await host.pass();
       expect(host.done()).to.deep.equal(LOADS);
@@ -403,6 +407,7 @@ describe('agentPass', () => {
       host.charon.establish(TO_CONTROLLER_1, 'udp_kube-dns_ingress');
       await host.pass();
       host.charon.restart();
+      host.charon.loadPlatform();
       host.charon.refuse('initiate', 'no answer', { times: 6 });
       await host.failingPass();
       host.done();
@@ -432,12 +437,41 @@ describe('agentPass', () => {
       expect(initiated()).to.deep.equal([]);
     });
 
+    it('brings them back without facts too, for what the file says, when charon has loaded it', async () => {
+      await start(seedFacts());
+      await host.pass();
+      host.charon.establish(TO_CONTROLLER_1, 'udp_kube-dns_egress');
+      host.restartAgent();
+      host.known = undefined;
+      await host.pass();
+      const files = [...host.charon.connections];
+      host.charon.restart();
+      await host.failingPass();
+      host.done();
+      expect(await host.pass(), 'to look again at a charon that has loaded nothing yet').to.be.within(
+        1,
+        1000,
+      );
+      expect(host.done()).to.deep.equal([]);
+      for (const [name, tree] of files) host.charon.connections.set(name, tree);
+      host.charon.refuse('initiate', 'no answer', { times: 1 });
+      expect(await host.pass()).to.equal(2000);
+      expect(host.done()).to.deep.equal([`initiate ${TO_CONTROLLER_1} udp_kube-dns_egress`]);
+      await host.clock.advance(2000);
+      await host.pass();
+      expect(host.done()).to.deep.equal([`initiate ${TO_CONTROLLER_1} udp_kube-dns_egress`]);
+      await host.clock.advance(VERIFY_MS);
+      expect(await host.pass()).to.equal(VERIFY_MS);
+      expect(host.done()).to.deep.equal([]);
+    });
+
     it('does not bring back what is not wanted any more', async () => {
       await start(ONE_FOR_EACH_PEER);
       await host.pass();
       host.charon.establish(TO_WORKER_0, 'tcp_b_egress');
       await host.pass();
       host.charon.restart();
+      host.charon.loadPlatform();
       await host.failingPass();
       host.known = { facts: facts({ shards: [ONE_FOR_EACH_PEER.shards[0]!] }), problems: [] };
       host.done();

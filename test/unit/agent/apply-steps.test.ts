@@ -4,6 +4,7 @@ import type { ConnectionName, HostConfig } from '../../../app/domain/host-config
 import { FileError } from '../../../app/runtime/errors.ts';
 import { contentText } from '../../../app/swanctl/conf-text.ts';
 import type { Step } from '../../../app/swanctl/steps.ts';
+import { text } from '../../../app/swanctl/tree.ts';
 import { connectCharon, type Charon } from '../../../app/vici/charon.ts';
 import { startFakeCharon, type FakeCharon } from '../../support/fake-charon.ts';
 import { child, config, DNS_EGRESS, peer } from '../../support/host-configs.ts';
@@ -156,5 +157,46 @@ describe('applySteps', () => {
       .filter(({ command }) => command === 'initiate')
       .map(({ message }) => message['timeout']);
     expect(waits).to.deep.equal(['2000', '-1', '-1']);
+  });
+
+  describe('of initiations before a load', () => {
+    const LOAD: Step = { kind: 'load-connection', connection: FIRST };
+    const toPeer = (name: string, count: number): Step[] =>
+      Array.from({ length: count }, (_, index) => {
+        const { name: childName } = child(`c${index}`, '172.16.192.64/26[udp]', '172.16.166.178/32[udp/53]');
+        return { kind: 'initiate', connection: peer(name, []).name, child: childName };
+      });
+    /** `worker-0 2000`: in the order in which charon got them. */
+    const waits = (): string[] =>
+      fake.commands
+        .filter(({ command }) => command === 'initiate')
+        .map(
+          ({ message }) => `${text(message, 'ike')?.replace('k8s-node-', '')} ${text(message, 'timeout')}`,
+        );
+
+    it('waits for 16, and sends the others without waiting', async () => {
+      for (let worker = 0; worker < 20; worker++)
+        await apply([{ kind: 'load-connection', connection: peer(`worker-${worker}`, [DNS_EGRESS]) }]);
+      const initiations = Array.from({ length: 20 }, (_, worker): Step => ({
+        kind: 'initiate',
+        connection: peer(`worker-${worker}`, []).name,
+        child: DNS_EGRESS.name,
+      }));
+      expect(await apply([...initiations, LOAD])).to.deep.equal([]);
+      expect(waits().map((line) => line.split(' ')[1])).to.deep.equal([
+        ...Array.from({ length: 16 }, () => '2000'),
+        ...Array.from({ length: 4 }, () => '-1'),
+      ]);
+      expect(commands().at(-1)).to.equal('load-conn');
+    });
+
+    it('waits for a silent peer once, and for nobody after three of them', async () => {
+      fake.refuse('initiate', 'not established after 2000ms');
+      const steps = ['a', 'b', 'c', 'd'].flatMap((name) => toPeer(name, 2));
+      const refusals = await apply([...steps, LOAD]);
+      expect(waits()).to.deep.equal(['a 2000', 'a -1', 'b 2000', 'b -1', 'c 2000', 'c -1', 'd -1', 'd -1']);
+      expect(refusals).to.have.length(8);
+      expect(commands().at(-1)).to.equal('load-conn');
+    });
   });
 });

@@ -3,7 +3,8 @@ import { leftOverWatch } from '../../../app/agent/left-over-watch.ts';
 import { passMemory } from '../../../app/agent/pass-memory.ts';
 import type { CharonSession } from '../../../app/agent/charon-link.ts';
 import type { Step } from '../../../app/swanctl/steps.ts';
-import { DNS_EGRESS, peer } from '../../support/host-configs.ts';
+import { config, DNS_EGRESS, peer } from '../../support/host-configs.ts';
+import { loaded } from '../../support/loaded-builders.ts';
 
 const { name: connection } = peer('worker-0', [DNS_EGRESS]);
 const ended = (uniqueId: number): Step => ({ kind: 'terminate-ike', connection, uniqueId });
@@ -44,13 +45,33 @@ describe('passMemory', () => {
   it('forgets ids with the session that they belong to', () => {
     const memory = passMemory();
     const session = someSession();
-    expect(memory.meets(session)).to.equal(true);
+    expect(memory.meets(session, 0)).to.equal(true);
     memory.asked.note([ended(1)], 0);
     memory.leftOvers.seen(new Set([7]), 0);
-    expect(memory.meets(session)).to.equal(false);
+    expect(memory.meets(session, 0)).to.equal(false);
     expect([...memory.asked.current(1)]).to.deep.equal([1]);
-    expect(memory.meets(someSession())).to.equal(true);
+    expect(memory.meets(someSession(), 0)).to.equal(true);
     expect([...memory.asked.current(1)]).to.deep.equal([]);
     expect([...memory.leftOvers.stale(9000)]).to.deep.equal([]);
+  });
+
+  describe('isStarting', () => {
+    const nothing = loaded(config());
+    const something = loaded(config(peer('worker-0', [DNS_EGRESS])));
+
+    it('is false for the first charon, which may have been there for months without a connection', () => {
+      const memory = passMemory();
+      memory.meets(someSession(), 0);
+      expect(memory.isStarting(nothing, 1)).to.equal(false);
+    });
+
+    it('is true for a restarted one until it has a connection, 5 s at most', () => {
+      const memory = passMemory();
+      memory.meets(someSession(), 0);
+      memory.meets(someSession(), 10_000);
+      expect(memory.isStarting(nothing, 10_001)).to.equal(true);
+      expect(memory.isStarting(something, 10_002)).to.equal(false);
+      expect(memory.isStarting(nothing, 15_000)).to.equal(false);
+    });
   });
 });

@@ -92,4 +92,62 @@ describe('revival', () => {
     revive.seen(new Set([EGRESS]), DESIRED);
     expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
   });
+
+  describe('of what is asked for', () => {
+    const none = new Set<string>();
+    const asked = new Set([EGRESS]);
+
+    it('is tried at once, then with pauses that asking again does not shorten', () => {
+      const tried: number[] = [];
+      for (let nowMs = 0; nowMs <= 200_000; nowMs += 500) {
+        revive.want(asked, asked);
+        if (due(nowMs).length > 0) tried.push(nowMs);
+        revive.seen(none, DESIRED);
+        expect(revive.nextInMs(nowMs), 'never now again').to.be.above(0);
+      }
+      expect(tried).to.deep.equal([0, 2000, 6000, 14_000, 30_000, 62_000, 122_000, 182_000]);
+    });
+
+    it('is tried on while it is lacking, and dropped when nobody asks any more', () => {
+      revive.want(asked, asked);
+      due(0);
+      revive.seen(none, DESIRED);
+      revive.want(none, asked);
+      expect(due(2000)).to.deep.equal([EGRESS]);
+      expect([...revive.unanswered(DESIRED)]).to.deep.equal([CONNECTION.name]);
+      revive.want(none, none);
+      expect(due(10_000)).to.deep.equal([]);
+      expect(revive.nextInMs(10_000)).to.equal(Infinity);
+      expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
+    });
+
+    it('begins anew after it was dropped', () => {
+      revive.want(asked, asked);
+      for (const nowMs of [0, 2000, 6000]) due(nowMs);
+      revive.want(none, none);
+      revive.want(asked, asked);
+      expect(due(6001)).to.deep.equal([EGRESS]);
+      expect(revive.nextInMs(6001)).to.equal(2000);
+    });
+
+    it('is dropped when it is not desired any more, and when it is there', () => {
+      const all = new Set([EGRESS, INGRESS, 'k8s-node-gone/tcp_x_egress']);
+      revive.want(all, all);
+      expect(due(0)).to.deep.equal([EGRESS, INGRESS]);
+      revive.seen(new Set([INGRESS]), config());
+      expect(revive.nextInMs(0)).to.equal(Infinity);
+      revive.want(asked, asked);
+      due(0);
+      revive.seen(asked, DESIRED);
+      expect(revive.nextInMs(0)).to.equal(Infinity);
+    });
+
+    it('does not drop what a restart of charon took away, whoever asks', () => {
+      revive.seen(asked, DESIRED);
+      revive.restarted();
+      revive.want(asked, asked);
+      revive.want(none, none);
+      expect(due(0)).to.deep.equal([EGRESS]);
+    });
+  });
 });

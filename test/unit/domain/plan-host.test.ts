@@ -262,6 +262,15 @@ describe('planHost with several prefixes', () => {
     ]);
   });
 
+  it('passes nothing for an endpoint whose own address is borrowed: a pod talks to itself without its host', () => {
+    const given = facts({
+      hosts: BORROWED,
+      shards: [dns(endpoint('172.16.43.5', 'controller-0', 'udp/53'))],
+    });
+    const { connections } = planHost(given, CONTROLLER_0);
+    expect(connections.map(({ name }) => name)).to.deep.equal(['k8s-node-controller-1', 'k8s-node-worker-0']);
+  });
+
   it('gives a prefix of two claimants to the first by name, and both report it', () => {
     const hosts = [...SEED_HOSTS.slice(1), host('controller-0', ['192.168.206.2'], ['172.16.43.0/26'])];
     const given = facts({ hosts, shards: [dns(endpoint('172.16.166.178', 'controller-1', 'udp/53'))] });

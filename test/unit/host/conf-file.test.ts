@@ -2,7 +2,13 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readConfFile, readConfText, removeConfFile, writeConfFile } from '../../../app/host/conf-file.ts';
+import {
+  confFile,
+  readConfFile,
+  readConfText,
+  removeConfFile,
+  writeConfFile,
+} from '../../../app/host/conf-file.ts';
 import { FileError } from '../../../app/runtime/errors.ts';
 import { config, DNS_EGRESS, METRICS_EGRESS, peer } from '../../support/host-configs.ts';
 
@@ -65,6 +71,18 @@ describe('the conf file on disk', () => {
       unreadable: 'line 1: section "connections" is not closed',
     });
     expect(await readConfText(path)).to.equal('connections {\n');
+  });
+
+  it('is parsed again when somebody else has changed it, and only then', async () => {
+    const file = confFile(path);
+    await file.write(ONE);
+    expect(await file.read()).to.equal(ONE);
+    await writeConfFile(path, TWO);
+    const changed = await file.read();
+    expect(changed).to.deep.equal(TWO);
+    expect(await file.read()).to.equal(changed);
+    await file.remove();
+    expect(await file.read()).to.equal(undefined);
   });
 
   it('fails with the path when the directory is not there', async () => {

@@ -301,19 +301,4 @@ describe('diff', () => {
       ).to.deep.equal([]);
     });
   });
-
-  it('puts guard rows first and takes them away last', () => {
-    const rows = { endpoints: [], clusterIps: [], pools: [DNS_EGRESS.localTs.prefix] };
-    const none = { endpoints: [], clusterIps: [], pools: [] };
-    const steps = diff(
-      input(BOTH, config(...BOTH.connections, WORKER), { guard: { add: rows, remove: rows } }),
-    );
-    expect(steps.map(({ kind }) => kind)).to.deep.equal([
-      'guard-add',
-      'write-file',
-      'load-connection',
-      'guard-remove',
-    ]);
-    expect(diff(input(BOTH, BOTH, { guard: { add: none, remove: none } }))).to.deep.equal([]);
-  });
 });

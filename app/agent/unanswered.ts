@@ -1,0 +1,131 @@
+// Which tunnels are used and bring nothing back? charon believes what it has installed: when somebody flushes the kernel's states
+// or policies, on either end, charon goes on listing them as they were. The sign is a flow that is asked for and whose SA
+// receives nothing. Pure; what is done about it is a rekeying of the child, which installs states and policies anew at both ends
+// and costs a flow that is well no packet (one that never gets answers looks the same from here).
+import type { HostConfig } from '../domain/host-config.ts';
+import { networkAddress } from '../domain/ip.ts';
+import { endpointKey } from '../guard/rows.ts';
+import { childKey, type ChildSa, type Loaded } from '../swanctl/loaded.ts';
+import type { Step } from '../swanctl/steps.ts';
+import type { DemandMemory } from './demand.ts';
+
+/** An answer may take so long. */
+const PATIENCE_MS = 1000;
+/** Of a flow that stays without answers: the pause after the first rekeying, twice as long each time. */
+const FIRST_PAUSE_MS = 10_000;
+const LAST_PAUSE_MS = 3_600_000;
+
+export interface UnansweredInput {
+  readonly desired: HostConfig;
+  readonly loaded: Loaded;
+  /** Of this look. */
+  readonly demand: DemandMemory;
+  readonly nowMs: number;
+  readonly before: UnansweredMemory;
+}
+
+/** By childKey. */
+export type UnansweredMemory = ReadonlyMap<string, Watched>;
+
+interface Watched {
+  readonly uniqueId: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  /** Since when it is asked for without an answer; absent while all is well or nobody asks. */
+  readonly sinceMs?: number;
+  /** Rekeyings since the last answer. */
+  readonly tries: number;
+  /** Not rekeyed again before. */
+  readonly notBeforeMs: number;
+}
+
+export interface Unanswered {
+  readonly steps: readonly Step[];
+  readonly memory: UnansweredMemory;
+  /** When to look again; Infinity when no answer is waited for. */
+  readonly againMs: number;
+}
+
+export function unansweredOf(input: UnansweredInput): Unanswered {
+  const used = usedChildren(input);
+  const answered = new Set(used.filter(isAnswered).map(({ endpoint }) => endpoint));
+  const looks = used.map((child) => watch(child, input, answered));
+  const waits = looks.flatMap(({ watched: { sinceMs, notBeforeMs } }) =>
+    sinceMs === undefined ? [] : [Math.max(sinceMs + PATIENCE_MS, notBeforeMs) - input.nowMs],
+  );
+  return {
+    steps: looks.flatMap(({ step }) => step ?? []),
+    memory: new Map(looks.map(({ key, watched }) => [key, watched])),
+    againMs: Math.min(Infinity, ...waits),
+  };
+}
+
+interface Look {
+  readonly key: string;
+  readonly watched: Watched;
+  readonly step?: Step;
+}
+
+/** `answered`: endpoints of which some SA received something since the last look. */
+function watch(child: Used, { nowMs, demand, before }: UnansweredInput, answered: ReadonlySet<string>): Look {
+  const { key, connection, sa, endpoint, last } = child;
+  const count = { uniqueId: sa.uniqueId, packetsIn: sa.packetsIn, packetsOut: sa.packetsOut };
+  if (isAnswered(child)) return { key, watched: { ...count, tries: 0, notBeforeMs: 0 } };
+  const { tries, notBeforeMs, sinceMs = nowMs } = before.get(key) ?? UNKNOWN;
+  const isSending = sa.packetsOut > (last?.packetsOut ?? 0);
+  const isCalled = demand.endpoints.get(endpoint)?.grewMs === nowMs && !answered.has(endpoint);
+  if (!isSending && !isCalled) return { key, watched: { ...count, tries, notBeforeMs } };
+  if (nowMs < Math.max(sinceMs + PATIENCE_MS, notBeforeMs))
+    return { key, watched: { ...count, sinceMs, tries, notBeforeMs } };
+  return {
+    key,
+    watched: { ...count, tries: tries + 1, notBeforeMs: nowMs + pauseMs(tries) },
+    step: { kind: 'rekey-child', connection, child: sa.name, uniqueId: sa.uniqueId },
+  };
+}
+
+const UNKNOWN: Pick<Watched, 'tries' | 'notBeforeMs' | 'sinceMs'> = { tries: 0, notBeforeMs: 0 };
+
+function pauseMs(tries: number): number {
+  return Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries);
+}
+
+interface Used {
+  readonly key: string;
+  readonly connection: HostConfig['connections'][number]['name'];
+  readonly sa: ChildSa;
+  readonly endpoint: string;
+  /** Of the same SA; absent when it is new, or was not looked at before. */
+  readonly last: Watched | undefined;
+}
+
+/** Egress children with an SA, unless it is on its way to be replaced. */
+function usedChildren({ desired, loaded, before }: UnansweredInput): Used[] {
+  const sas = Map.groupBy(
+    loaded.ikeSas.flatMap(({ connection, children }) => children.map((sa) => ({ connection, sa }))),
+    ({ connection, sa }) => childKey(connection, sa.name),
+  );
+  return desired.connections.flatMap(({ name: connection, children }) =>
+    children.flatMap(({ name, mode, remoteTs: { prefix, protocol, port } }) => {
+      const key = childKey(connection, name);
+      const sa = together((sas.get(key) ?? []).map((found) => found.sa));
+      if (mode !== 'tunnel' || port === undefined || sa === undefined) return [];
+      const endpoint = endpointKey({ address: networkAddress(prefix), protocol, port });
+      const last = before.get(key);
+      return [{ key, connection, sa, endpoint, last: last?.uniqueId === sa.uniqueId ? last : undefined }];
+    }),
+  );
+}
+
+/** Two hosts that began at once have two SAs of a child, which stay (testbed: 11): the newest, with the packets of all. */
+function together(sas: readonly ChildSa[]): ChildSa | undefined {
+  const newest = sas.toSorted((a, b) => b.uniqueId - a.uniqueId)[0];
+  if (newest === undefined || sas.some(({ state }) => state !== 'INSTALLED')) return undefined;
+  const sum = (count: (sa: ChildSa) => number): number => sas.reduce((total, sa) => total + count(sa), 0);
+  return { ...newest, packetsIn: sum((sa) => sa.packetsIn), packetsOut: sum((sa) => sa.packetsOut) };
+}
+
+/** An SA that is looked at for the first time is well when it ever received anything. */
+function isAnswered({ sa, last }: Used): boolean {
+  return sa.packetsIn > (last?.packetsIn ?? 0);
+}

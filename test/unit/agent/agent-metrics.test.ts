@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+import { Registry } from 'prom-client';
+import { agentMetrics, type AgentMetrics } from '../../../app/agent/agent-metrics.ts';
+import { helplessReport } from '../../../app/agent/report.ts';
+import { CONTROLLER_0 } from '../../support/facts-builders.ts';
+
+describe('agentMetrics', () => {
+  let registry: Registry;
+  let metrics: AgentMetrics;
+  const shown = async (name: string): Promise<string[]> =>
+    (await registry.metrics()).split('\n').filter((line) => line.startsWith(name));
+
+  beforeEach(() => {
+    registry = new Registry();
+    metrics = agentMetrics(registry);
+  });
+
+  it('shows what the guard dropped, by reason, as it was read last', async () => {
+    metrics.onDrops({ ingress: 1, egress: 2, cluster_ip: 3, masqueraded: 4, icmp_errors: 5 });
+    metrics.onDrops({ ingress: 0, egress: 7, cluster_ip: 3, masqueraded: 4 });
+    expect(await shown('ipsec_policy_guard_dropped_packets')).to.have.members([
+      'ipsec_policy_guard_dropped_packets{reason="ingress"} 0',
+      'ipsec_policy_guard_dropped_packets{reason="egress"} 7',
+      'ipsec_policy_guard_dropped_packets{reason="cluster_ip"} 3',
+      'ipsec_policy_guard_dropped_packets{reason="masqueraded"} 4',
+    ]);
+  });
+
+  it('shows nothing, not 0, before it was read and while it cannot be', async () => {
+    expect(await shown('ipsec_policy_guard_dropped_packets')).to.deep.equal([]);
+    metrics.onDrops({ ingress: 1 });
+    metrics.onDrops(undefined);
+    expect(await shown('ipsec_policy_guard_dropped_packets')).to.deep.equal([]);
+  });
+
+  it('counts repairs', async () => {
+    expect(await shown('ipsec_policy_guard_repairs_total')).to.deep.equal([
+      'ipsec_policy_guard_repairs_total 0',
+    ]);
+    metrics.onRepair();
+    metrics.onRepair();
+    expect(await shown('ipsec_policy_guard_repairs_total')).to.deep.equal([
+      'ipsec_policy_guard_repairs_total 2',
+    ]);
+  });
+
+  it('shows how many flows are not in force', async () => {
+    const report = helplessReport(CONTROLLER_0, 'network-1', []);
+    metrics.onReport({ ...report, counters: { ...report.counters, flows: 9, flowsInForce: 7 } });
+    expect(await shown('ipsec_policy_flows_not_in_force')).to.deep.equal([
+      'ipsec_policy_flows_not_in_force 2',
+    ]);
+  });
+});
