@@ -30,7 +30,7 @@ export async function keepUp(
   const [file, loaded] = await Promise.all([conf.read(), readCharon(charon)]);
   if (file === undefined || !('connections' in file)) return verifyMs;
   const nowMs = clock.monotonic();
-  memory.revival.seen(installedChildKeys(loaded), file);
+  memory.revival.seen(installedChildKeys(loaded), file, nowMs);
   const wanted = memory.revival.due(lacking(file, loaded), {
     nowMs,
     random,

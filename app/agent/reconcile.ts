@@ -46,7 +46,7 @@ const STARTING_LOOK_MS = 50;
 /** How often charon is read back while protected flows are in use. */
 const LIVE_LOOK_MS = 1000;
 /** So many times longer than a look is the pause after it, where it follows from use alone. */
-const LOOKING_SHARE = 20;
+const LOOKING_SHARE = 5;
 
 export interface Inputs {
   readonly facts: Facts;
@@ -133,6 +133,7 @@ export async function reconcile(
     rest,
     refusals,
     demandMs: nextMs,
+    isStarting,
   });
 }
 
@@ -172,6 +173,8 @@ interface Applied extends Inputs {
   readonly refusals: readonly Refusal[];
   /** When to look at demand again. */
   readonly demandMs: number;
+  /** Nothing was applied, and what is due still is. */
+  readonly isStarting: boolean;
 }
 
 function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applied): Outcome {
@@ -179,7 +182,7 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
   const refused = applied.refusals.filter(({ kind }) => kind === 'load-connection');
   const nowMs = options.clock.monotonic();
   memory.leftOvers.seen(leftOverIds(desired, loaded), nowMs);
-  memory.revival.seen(installedChildKeys(loaded), desired);
+  memory.revival.seen(installedChildKeys(loaded), desired, nowMs);
   memory.unsettledPasses = rest.length === 0 ? 0 : memory.unsettledPasses + 1;
   return {
     report: (problems) =>
@@ -197,7 +200,7 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
     againMs: Math.min(
       options.verifyMs,
       rest.length === 0 ? Infinity : UNSETTLED_MS * 2 ** (memory.unsettledPasses - 1),
-      memory.revival.nextInMs(nowMs),
+      applied.isStarting ? Infinity : memory.revival.nextInMs(nowMs),
       applied.demandMs,
       memory.leftOvers.nextInMs(nowMs),
     ),

@@ -8,6 +8,11 @@ import { childKey } from '../swanctl/loaded.ts';
 
 const FIRST_RETRY_MS = 2000;
 const LAST_RETRY_MS = 60_000;
+/**
+ * A charon that is told to end deletes its SAs first, and may be seen like that: what went so shortly before was up. Longer
+ * than it takes to end.
+ */
+const GOING_MS = 10_000;
 /** A peer that did not answer the first time may be starting as well. */
 const TRIES_OF_A_SILENT_PEER = 2;
 
@@ -39,7 +44,7 @@ export interface Revival {
   /** Children to initiate in this pass, each noted as tried. */
   due(desired: HostConfig, options: DueOptions): WantedChild[];
   /** What charon has now, by childKey, and what is desired at all. */
-  seen(installed: ReadonlySet<string>, desired: HostConfig): void;
+  seen(installed: ReadonlySet<string>, desired: HostConfig, nowMs: number): void;
   /** When to try next; Infinity when nothing is to be brought back. */
   nextInMs(nowMs: number): number;
   /** Connections over which nothing has come back although it was tried more than once. */
@@ -47,13 +52,14 @@ export interface Revival {
 }
 
 export function revival(): Revival {
-  let established: ReadonlySet<string> = new Set();
+  /** What is up or was a short while ago: since when it is missing, Infinity while it is not. */
+  let established: ReadonlyMap<string, number> = new Map();
   const attempts = new Map<string, Attempt>();
   const add = (keys: Iterable<string>, isByDemand: boolean): void => {
     for (const key of keys) if (!attempts.has(key)) attempts.set(key, { ...NOT_TRIED, isByDemand });
   };
   return {
-    restarted: () => add(established, false),
+    restarted: () => add(established.keys(), false),
     want: (keys, lacking) => {
       for (const [key, { isByDemand }] of attempts) if (isByDemand && !lacking.has(key)) attempts.delete(key);
       add(keys, true);
@@ -68,10 +74,14 @@ export function revival(): Revival {
       }
       return due.map(({ wanted }) => wanted).filter(({ connection }) => !connecting.has(connection));
     },
-    seen: (installed, desired) => {
+    seen: (installed, desired, nowMs) => {
       const wanted = new Set(tunnels(desired).map(({ key }) => key));
       for (const key of attempts.keys()) if (installed.has(key) || !wanted.has(key)) attempts.delete(key);
-      established = new Set([...installed, ...attempts.keys()]);
+      const goneMs = [...established].map(([key, sinceMs]) => [key, Math.min(sinceMs, nowMs)] as const);
+      established = new Map([
+        ...goneMs.filter(([, sinceMs]) => nowMs - sinceMs < GOING_MS),
+        ...[...installed, ...attempts.keys()].map((key) => [key, Infinity] as const),
+      ]);
     },
     nextInMs: (nowMs) =>
       [...attempts.values()].reduce(

@@ -111,6 +111,7 @@ export class ModelHost {
         this.charon.terminateIke(step.uniqueId);
         break;
       case 'reauthenticate':
+      case 'rekey-child':
         throw new Error('a diff never asks for it');
       case 'initiate':
         this.charon.initiate(step.connection, step.child);

@@ -64,7 +64,8 @@ export interface FlowChoice {
 
 /** Resolves when everything runs; there is no policy yet. */
 export async function openGround({ manager, ...options }: GroundOptions = {}): Promise<Ground> {
-  const lab = await startLab(options);
+  // The guest has one processor: only suites that need cluster IPs have kube-proxies.
+  const lab = await startLab({ kubeProxy: false, ...options });
   const op = operator(lab);
   const close = async (): Promise<void> => {
     await op.stop();

@@ -23,6 +23,7 @@ const tcp = {
 matrixSuite(
   {
     name: 'ways of a packet',
+    kubeProxy: true,
     setUp: async ({ lab, op }) => {
       const { pod, addresses } = SERVERS.first;
       await lab.addService({

@@ -1,6 +1,5 @@
 // One row of the matrix: steady flows and a control flow that nothing touches, a capture over all of it, an event in the
 // middle; then what was in plaintext, what was lost, and after how long the flow was back. Nothing is judged here but by `expectRow`.
-import { appendFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Wire } from '../lab/capture.ts';
 import { startFlow, type FlowResult, type FlowSpec, type RunningFlow } from '../lab/flow.ts';
@@ -170,7 +169,7 @@ function packetText({ source, sourcePort, destination, destinationPort, protocol
   return `${source}:${sourcePort ?? ''} > ${destination}:${destinationPort ?? ''} protocol ${protocol}`;
 }
 
-/** One JSON line a row; into the file that scripts/testbed makes its table of, too. */
+/** One JSON line a row, and where the holes were. */
 function print(row: Row, flows: readonly FlowResult[]): void {
   console.log(JSON.stringify(row));
   for (const { sent, received, requestsLost, lost, longestGapMs, marks } of flows)
@@ -186,6 +185,4 @@ function print(row: Row, flows: readonly FlowResult[]): void {
         `      lost ${sent - received}, ${requestsLost} of them requests, marks at ${at} ms, gap ${Math.round(longestGapMs)} ms: ${runs.join(', ')}`,
       );
     }
-  const file = process.env['MATRIX_RESULTS'];
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify(row)}\n`);
 }

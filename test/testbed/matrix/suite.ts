@@ -1,8 +1,17 @@
 // A suite of the matrix: one lab for all its rows, one test a row, in order. In a quick run (scripts/testbed without arguments)
 // only rows marked so are run, and suites without any open no lab.
+import { appendFileSync } from 'node:fs';
 import type { FlowSpec } from '../lab/flow.ts';
 import { flowTo, openGround, type Ground, type GroundOptions } from './ground.ts';
-import { expectMedian, watchRow, type Bounds, type Moments, type RowReport, type RowSpec } from './row.ts';
+import {
+  expectMedian,
+  watchRow,
+  type Bounds,
+  type Moments,
+  type Row,
+  type RowReport,
+  type RowSpec,
+} from './row.ts';
 
 export interface RowOptions extends Bounds, Omit<RowSpec, 'event' | 'flows'> {
   /** The flow from worker-0 to the first service when absent. */
@@ -45,8 +54,10 @@ export function matrixSuite({ name, setUp, ...options }: Suite, define: (row: De
     after(async () => ground.close());
 
     for (const [event, rowOptions, act] of chosen) {
-      if (rowOptions.pending !== undefined) it.skip(`${event}: ${rowOptions.pending}`);
-      else it(event, () => runRow(ground, event, rowOptions, act));
+      if (rowOptions.pending !== undefined) {
+        it.skip(`${event}: ${rowOptions.pending}`);
+        record({ event, bounds: rowOptions, rows: [], verdict: `pending: ${rowOptions.pending}` });
+      } else it(event, () => runRow(ground, event, rowOptions, act));
     }
   });
 }
@@ -57,14 +68,37 @@ async function runRow(
   { flows = [MAIN], up = true, also, control, plainPorts, ...bounds }: RowOptions,
   act: Parameters<DefineRow>[2],
 ): Promise<void> {
+  const rows: Row[] = [];
   const run = async (): Promise<RowReport> => {
     if (up) for (const flow of flows) await untilAnswered(ground, flow);
     const spec = { event, flows, ...(control && { control }), ...(plainPorts && { plainPorts }) };
     const report = await watchRow(ground, spec, (at) => act(at, ground));
+    rows.push(report.row);
     await also?.(report, ground);
     return report;
   };
-  await expectMedian(run, bounds);
+  try {
+    await expectMedian(run, bounds);
+    record({ event, bounds, rows, verdict: 'held' });
+  } catch (error) {
+    record({ event, bounds, rows, verdict: `failed: ${(error as Error).message.split('\n')[0] ?? ''}` });
+    throw error;
+  }
+}
+
+/** For the table of scripts/testbed. */
+export interface Recorded {
+  readonly event: string;
+  readonly bounds: Bounds;
+  /** Of each run: one, or up to three where time was too long at first. */
+  readonly rows: readonly Row[];
+  /** held, or what was not. */
+  readonly verdict: string;
+}
+
+function record(line: Recorded): void {
+  const file = process.env['MATRIX_RESULTS'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(line)}\n`);
 }
 
 const MAIN = flowTo('first', 'worker-0');

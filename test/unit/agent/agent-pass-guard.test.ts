@@ -246,6 +246,20 @@ describe('agentPass with a guard', () => {
     });
   });
 
+  it('does not spin while a restarted charon has nothing loaded and a tunnel is wanted back', async () => {
+    await start(inStage('enforce'));
+    await host.pass();
+    host.charon.establish(WORKER_0, 'tcp_b_egress');
+    await host.pass();
+    host.charon.restart();
+    await host.failingPass();
+    for (let passes = 0; passes < 3; passes += 1) {
+      const againMs = await host.pass();
+      expect(againMs).to.be.within(20, VERIFY_MS);
+      await host.clock.advance(againMs);
+    }
+  });
+
   describe('without facts', () => {
     /** As after a reboot: the file and what charon loaded from it are there, our table and all memory are not. */
     const reboot = async (): Promise<void> => {

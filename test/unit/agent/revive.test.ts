@@ -20,8 +20,8 @@ describe('revival', () => {
   });
 
   it('wants nothing back as long as charon stays', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
-    revive.seen(new Set(), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
+    revive.seen(new Set(), DESIRED, 0);
     expect(due(0)).to.deep.equal([]);
     expect(revive.nextInMs(0)).to.equal(Infinity);
   });
@@ -30,26 +30,36 @@ describe('revival', () => {
     revive.seen(
       new Set([EGRESS, INGRESS, 'system-nodes/node', 'k8s-node-local/udp_kube-dns_ingress']),
       DESIRED,
+      0,
     );
     revive.restarted();
     expect(due(0)).to.deep.equal([EGRESS, INGRESS]);
   });
 
+  it('wants back what a charon that was told to end has just deleted, and not what went before', () => {
+    revive.seen(new Set([EGRESS, INGRESS]), DESIRED, 0);
+    revive.seen(new Set([INGRESS]), DESIRED, 60_000);
+    revive.seen(new Set([INGRESS]), DESIRED, 65_000);
+    revive.seen(new Set(), DESIRED, 70_000);
+    revive.restarted();
+    expect(due(71_000)).to.deep.equal([INGRESS]);
+  });
+
   it('tries after 2, 4, 8, ... seconds, at most one minute', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
     const waits: number[] = [];
     for (let nowMs = 0; waits.length < 7; nowMs += waits.at(-1) ?? 0) {
       expect(due(nowMs)).to.deep.equal([EGRESS]);
       expect(due(nowMs + 1)).to.deep.equal([]);
-      revive.seen(new Set(), DESIRED);
+      revive.seen(new Set(), DESIRED, 0);
       waits.push(revive.nextInMs(nowMs));
     }
     expect(waits).to.deep.equal([2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   });
 
   it('counts a negotiation that is under way as a try, and does not ask twice', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
     expect(due(0, [CONNECTION.name])).to.deep.equal([]);
     expect(revive.nextInMs(0)).to.equal(2000);
@@ -57,39 +67,39 @@ describe('revival', () => {
   });
 
   it('wants it back although charon dies again before it came', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
     due(0);
-    revive.seen(new Set(), DESIRED);
+    revive.seen(new Set(), DESIRED, 0);
     revive.restarted();
     expect(due(1999)).to.deep.equal([]);
     expect(due(2000)).to.deep.equal([EGRESS]);
   });
 
   it('is content when it came back, whoever initiated it', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     expect(due(10_000)).to.deep.equal([]);
     expect(revive.nextInMs(0)).to.equal(Infinity);
   });
 
   it('forgets what is not desired any more', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
-    revive.seen(new Set(), config());
+    revive.seen(new Set(), config(), 0);
     expect(revive.nextInMs(0)).to.equal(Infinity);
     expect(due(0)).to.deep.equal([]);
   });
 
   it('names a connection as unanswered from the second try on', () => {
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     revive.restarted();
     due(0);
     expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
     due(2000);
     expect([...revive.unanswered(DESIRED)]).to.deep.equal([CONNECTION.name]);
-    revive.seen(new Set([EGRESS]), DESIRED);
+    revive.seen(new Set([EGRESS]), DESIRED, 0);
     expect([...revive.unanswered(DESIRED)]).to.deep.equal([]);
   });
 
@@ -102,7 +112,7 @@ describe('revival', () => {
       for (let nowMs = 0; nowMs <= 200_000; nowMs += 500) {
         revive.want(asked, asked);
         if (due(nowMs).length > 0) tried.push(nowMs);
-        revive.seen(none, DESIRED);
+        revive.seen(none, DESIRED, 0);
         expect(revive.nextInMs(nowMs), 'never now again').to.be.above(0);
       }
       expect(tried).to.deep.equal([0, 2000, 6000, 14_000, 30_000, 62_000, 122_000, 182_000]);
@@ -111,7 +121,7 @@ describe('revival', () => {
     it('is tried on while it is lacking, and dropped when nobody asks any more', () => {
       revive.want(asked, asked);
       due(0);
-      revive.seen(none, DESIRED);
+      revive.seen(none, DESIRED, 0);
       revive.want(none, asked);
       expect(due(2000)).to.deep.equal([EGRESS]);
       expect([...revive.unanswered(DESIRED)]).to.deep.equal([CONNECTION.name]);
@@ -134,16 +144,16 @@ describe('revival', () => {
       const all = new Set([EGRESS, INGRESS, 'k8s-node-gone/tcp_x_egress']);
       revive.want(all, all);
       expect(due(0)).to.deep.equal([EGRESS, INGRESS]);
-      revive.seen(new Set([INGRESS]), config());
+      revive.seen(new Set([INGRESS]), config(), 0);
       expect(revive.nextInMs(0)).to.equal(Infinity);
       revive.want(asked, asked);
       due(0);
-      revive.seen(asked, DESIRED);
+      revive.seen(asked, DESIRED, 0);
       expect(revive.nextInMs(0)).to.equal(Infinity);
     });
 
     it('does not drop what a restart of charon took away, whoever asks', () => {
-      revive.seen(asked, DESIRED);
+      revive.seen(asked, DESIRED, 0);
       revive.restarted();
       revive.want(asked, asked);
       revive.want(none, none);

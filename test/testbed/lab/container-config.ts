@@ -1,0 +1,132 @@
+// What runc is told of a pod's container: everything out of the image and of the pod's own words, as a kubelet and an engine
+// would understand them. Pure; a word that it does not know is refused and not passed over.
+import type { OciConfig, OciMount, UnpackedImage } from './unpacked-image.ts';
+
+/** Of a pod's spec, the fields that the chart uses and that matter without an engine. */
+export interface PodSpec {
+  readonly serviceAccountName: string;
+  readonly hostNetwork?: boolean;
+  readonly securityContext?: SecurityContext;
+  readonly containers: readonly Container[];
+  readonly volumes?: readonly { readonly name: string; readonly hostPath: { readonly path: string } }[];
+}
+
+export interface Container {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: readonly EnvVar[];
+  readonly securityContext?: SecurityContext;
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+  }[];
+}
+
+interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly fieldRef: { readonly fieldPath: string } };
+}
+
+interface SecurityContext {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly capabilities?: { readonly drop?: readonly string[]; readonly add?: readonly string[] };
+  readonly seccompProfile?: { readonly type: string };
+}
+
+export interface ContainerInput {
+  readonly image: UnpackedImage;
+  readonly spec: PodSpec;
+  /** What `fieldRef` asks for, by path. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Beside and before those of the container. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Folder with token, CA and namespace. */
+  readonly serviceAccountFolder: string;
+  /** The filter of RuntimeDefault, made for these capabilities. */
+  readonly seccomp: (capabilities: readonly string[]) => unknown;
+}
+
+/** Where a pod finds its own identity. */
+const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** The `config.json` of the pod's only container, which shares the network of whoever starts it. */
+export function containerConfig(input: ContainerInput): OciConfig {
+  const { image, spec } = input;
+  const [container, ...others] = spec.containers;
+  if (container === undefined || others.length > 0) throw new Error('a pod with one container is expected');
+  const context = { ...spec.securityContext, ...container.securityContext };
+  const capabilities = capabilitiesOf(context);
+  const { config } = image;
+  return {
+    ...config,
+    hostname: spec.hostNetwork === true ? undefined : input.fields['metadata.name'],
+    root: { path: image.rootfs, readonly: context.readOnlyRootFilesystem === true },
+    process: {
+      ...config.process,
+      terminal: false,
+      user: userOf(context),
+      args: [...config.process.args, ...container.args],
+      env: [...config.process.env, ...environment(container, input)],
+      noNewPrivileges: context.allowPrivilegeEscalation === false,
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
+    },
+    mounts: [...config.mounts, ...volumeMounts(spec, container), ownIdentity(input.serviceAccountFolder)],
+    linux: {
+      ...config.linux,
+      namespaces: config.linux.namespaces.filter(
+        ({ type }) => type !== 'network' && !(type === 'uts' && spec.hostNetwork === true),
+      ),
+      ...(context.seccompProfile?.type === 'RuntimeDefault' && { seccomp: input.seccomp(capabilities) }),
+    },
+  };
+}
+
+function capabilitiesOf({ capabilities }: SecurityContext): string[] {
+  if (capabilities?.drop?.includes('ALL') !== true) throw new Error('a container that drops ALL is expected');
+  return (capabilities.add ?? []).map((name) => `CAP_${name}`);
+}
+
+function userOf({ runAsUser, runAsGroup, runAsNonRoot }: SecurityContext): object {
+  if (runAsUser === undefined || runAsGroup === undefined) throw new Error('a user and a group are expected');
+  if (runAsNonRoot === true && runAsUser === 0) throw new Error('runAsNonRoot, and the user is root');
+  return { uid: runAsUser, gid: runAsGroup };
+}
+
+function environment(container: Container, { fields, env }: ContainerInput): string[] {
+  const own = container.env.map(({ name, value, valueFrom }) => {
+    const field = valueFrom?.fieldRef.fieldPath;
+    const found = field === undefined ? value : fields[field];
+    if (found === undefined)
+      throw new Error(`${name}: the stand-in for the kubelet has no ${field ?? 'value'}`);
+    return [name, found] as const;
+  });
+  return Object.entries({ ...Object.fromEntries(own), ...env }).map(([name, value]) => `${name}=${value}`);
+}
+
+function volumeMounts(spec: PodSpec, container: Container): OciMount[] {
+  return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => {
+    const source = spec.volumes?.find((volume) => volume.name === name)?.hostPath.path;
+    if (source === undefined) throw new Error(`the pod has no volume ${name}`);
+    return bind(source, mountPath, readOnly === true);
+  });
+}
+
+function ownIdentity(folder: string): OciMount {
+  return bind(folder, SERVICE_ACCOUNT_FOLDER, true);
+}
+
+function bind(source: string, destination: string, readOnly: boolean): OciMount {
+  return { source, destination, type: 'bind', options: ['rbind', 'rprivate', readOnly ? 'ro' : 'rw'] };
+}
