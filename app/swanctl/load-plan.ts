@@ -10,6 +10,7 @@ import type { Connection, ConnectionName, HostConfig, PeerConnection } from '../
 import { compareText } from '../domain/problem.ts';
 import { connectionOnlyText, contentText } from './conf-text.ts';
 import type { Loaded } from './loaded.ts';
+import { isSameFlow } from './verify.ts';
 
 /** The file as it was read: absent, readable, or not what our parser accepts. */
 export type FileState = HostConfig | undefined | { readonly unreadable: string };
@@ -91,10 +92,11 @@ function needsLoad(connection: Connection, { sent, loaded }: LoadInput): boolean
   const before = sent.get(connection.name);
   if (before === undefined || before !== contentText(connection)) return true;
   const children = loaded.connections.get(connection.name)?.children;
-  return (
-    children?.size !== connection.children.length ||
-    connection.children.some(({ name }) => !children.has(name))
-  );
+  if (children?.size !== connection.children.length) return true;
+  return connection.children.some((child) => {
+    const found = children.get(child.name);
+    return found === undefined || !isSameFlow(child, found);
+  });
 }
 
 /** Add before remove: what only adds first, then what does both, then what only removes; otherwise by name. */

@@ -56,7 +56,8 @@ function whatIsMissing(
     : 'no-trap';
 }
 
-function isSameFlow(child: Child, { localTs, remoteTs, mode }: LoadedChild): boolean {
+/** Whether what charon has under the child's name is the child, as far as it prints it. */
+export function isSameFlow(child: Child, { localTs, remoteTs, mode }: LoadedChild): boolean {
   const [local = '', ...moreLocal] = localTs;
   const [remote = '', ...moreRemote] = remoteTs;
   if (moreLocal.length + moreRemote.length > 0 || mode.toLowerCase() !== child.mode) return false;

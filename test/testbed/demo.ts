@@ -1,7 +1,8 @@
 // The main job, for a person to watch: three hosts, the sample policy, DNS between pods in plaintext before and in ESP after, and
 // the proof in the commands that a user would type. Called by scripts/demo.
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startLab, type Lab } from './lab/lab.ts';
 import { operator } from './lab/operator.ts';
 import { addSeedServices, askEveryServer } from './lab/seed-services.ts';
@@ -17,15 +18,12 @@ function say(text: string): void {
   console.log(`[${seconds} s] ${text}`);
 }
 
-function kubectl(lab: Lab, ...args: readonly string[]): string {
+/** Prints a command as typed, and what it says. The programs of the lab go on meanwhile: nothing here may block. */
+async function show(lab: Lab, ...args: readonly string[]): Promise<void> {
   const program = join(process.env['IPSEC_KUBERNETES_DIR'] ?? '', 'kubectl');
-  return execFileSync(program, ['--kubeconfig', lab.cluster.adminKubeconfig, ...args], { encoding: 'utf8' });
-}
-
-/** Prints a command as typed, and what it says. */
-function show(lab: Lab, ...args: readonly string[]): void {
   console.log(`\n$ kubectl ${args.join(' ')}`);
-  console.log(kubectl(lab, ...args).trimEnd());
+  const said = await promisify(execFile)(program, ['--kubeconfig', lab.cluster.adminKubeconfig, ...args]);
+  console.log(said.stdout.trimEnd());
 }
 
 async function showSas(lab: Lab): Promise<void> {
@@ -35,6 +33,15 @@ async function showSas(lab: Lab): Promise<void> {
     console.log(`\n${host}:~$ sudo swanctl --list-sas     (k8s-node-* of it)`);
     console.log(ours.map((text) => text.trimEnd()).join('\n'));
   }
+}
+
+/** What the kernel says of an agent's process: one capability (0x1000 is CAP_NET_ADMIN), no new privileges, a seccomp filter. */
+async function showConfinement(lab: Lab): Promise<void> {
+  const agents = await lab.run('guest', ['pgrep', '-f', 'ipsec-policy-operator.mjs agent']);
+  const [pid = ''] = agents.split('\n');
+  const status = await lab.readFile('guest', `/proc/${pid}/status`);
+  console.log(`\n$ grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/<an agent>/status`);
+  console.log(status.match(/^(CapBnd|CapEff|NoNewPrivs|Seccomp):.*/gm)?.join('\n'));
 }
 
 async function onTheWire(lab: Lab, what: string): Promise<{ plaintext: number; esp: number }> {
@@ -48,20 +55,23 @@ async function onTheWire(lab: Lab, what: string): Promise<{ plaintext: number; e
 }
 
 async function run(lab: Lab): Promise<boolean> {
-  const op = operator(lab);
+  const op = operator(lab, { from: 'image' });
   try {
     await addSeedServices(lab);
     say('kube-dns on both controllers, cm-cert-manager, a client pod on every host');
     const before = await onTheWire(lab, 'DNS before the policy');
     op.startManager();
     for (const host of HOST_NAMES) op.startAgent(host);
-    say('manager and three agents started');
-    show(lab, 'apply', '-f', SAMPLE);
-    show(lab, 'wait', '--for=condition=Programmed', '--timeout=120s', `ipsecpolicies/${POLICY}`);
+    say(
+      'manager and three agents: out of the packaged image by runc, with the confinement and the rights of the chart',
+    );
+    await show(lab, 'apply', '-f', SAMPLE);
+    await show(lab, 'wait', '--for=condition=Programmed', '--timeout=120s', `ipsecpolicies/${POLICY}`);
     say('the policy is in force on all hosts');
     const after = await onTheWire(lab, 'DNS with the policy');
-    show(lab, 'get', 'ipsecpolicies');
-    show(lab, 'get', 'ipsechostreports');
+    await show(lab, 'get', 'ipsecpolicies');
+    await show(lab, 'get', 'ipsechostreports');
+    await showConfinement(lab);
     await showSas(lab);
     return before.plaintext > 0 && after.plaintext === 0 && after.esp > 0;
   } finally {

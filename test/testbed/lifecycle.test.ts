@@ -54,6 +54,7 @@ describe('lifecycle', () => {
         await untilApplied(host);
       }
     });
+    report('two agents restarted', during);
     const changes = await watch.stop();
     expect(changes).to.deep.include({ ...STILL, platformKernel: [] });
     expect(changes.loads, 'each agent makes sure once of each connection').to.have.length(4);

@@ -1,5 +1,5 @@
 // What runc is told of a pod's container: everything out of the image and of the pod's own words, as a kubelet and an engine
-// would understand them. Pure; a word that it does not know is refused and not passed over.
+// would understand them. Pure; a confinement that it does not know is refused and not passed over.
 import type { OciConfig, OciMount, UnpackedImage } from './unpacked-image.ts';
 
 /** Of a pod's spec, the fields that the chart uses and that matter without an engine. */
@@ -61,6 +61,7 @@ export function containerConfig(input: ContainerInput): OciConfig {
   const [container, ...others] = spec.containers;
   if (container === undefined || others.length > 0) throw new Error('a pod with one container is expected');
   const context = { ...spec.securityContext, ...container.securityContext };
+  refuseUnknown(context);
   const capabilities = capabilitiesOf(context);
   const { config } = image;
   return {
@@ -91,6 +92,16 @@ export function containerConfig(input: ContainerInput): OciConfig {
       ...(context.seccompProfile?.type === 'RuntimeDefault' && { seccomp: input.seccomp(capabilities) }),
     },
   };
+}
+
+const KNOWN: readonly string[] = [
+  ...['runAsUser', 'runAsGroup', 'runAsNonRoot', 'allowPrivilegeEscalation', 'readOnlyRootFilesystem'],
+  ...['capabilities', 'seccompProfile'],
+];
+
+function refuseUnknown(context: SecurityContext): void {
+  const unknown = Object.keys(context).filter((name) => !KNOWN.includes(name));
+  if (unknown.length > 0) throw new Error(`no stand-in for securityContext.${unknown.join(', ')}`);
 }
 
 function capabilitiesOf({ capabilities }: SecurityContext): string[] {

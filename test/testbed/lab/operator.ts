@@ -1,12 +1,12 @@
 // Our application in the lab: the manager outside, where pods of a control plane would run it, one agent in each host, both
-// out of the bundle that ships. Suites ask here whether a policy is in force and wait for it.
+// out of the image that ships. Suites ask here whether a policy is in force and wait for it; programs.ts starts things.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { POLICIES, SHARDS } from '../../../app/kubernetes/resources.ts';
-import { startChild, type Child } from '../../support/child.ts';
 import { until } from '../../support/until.ts';
-import type { GuestProcess } from './guest-process.ts';
+import type { Program } from './kubelet.ts';
 import type { Lab } from './lab.ts';
+import { bundlePrograms, imagePrograms } from './programs.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 
 export interface PolicyRow {
@@ -48,17 +48,29 @@ export interface Operator {
   stop(): Promise<void>;
 }
 
-const BUNDLE = join(import.meta.dirname, '../../../dist/ipsec-policy-operator.mjs');
-/** In UML a pass through all stages takes seconds. */
-const PATIENCE_MS = 60_000;
+export interface OperatorOptions {
+  /** Out of the packaged image, confined as the chart says, with the rights of the chart; or straight from the bundle. */
+  readonly from?: 'image' | 'bundle';
+}
+
+/** In UML a pass through all stages takes seconds, on a machine with other work many of them. */
+const PATIENCE_MS = 120_000;
 
 /** Starts nothing yet. The bundle must have been made: `npm run bundle`. */
-export function operator(lab: Lab): Operator {
-  const { admin, adminKubeconfig } = lab.cluster;
-  const agents = new Map<LabHost, GuestProcess>();
+export function operator(lab: Lab, { from = 'image' }: OperatorOptions = {}): Operator {
+  const { admin } = lab.cluster;
+  const programs = from === 'image' ? imagePrograms(lab) : bundlePrograms(lab);
+  const agents = new Map<LabHost, Promise<Program>>();
   const logs = new Map<LabHost, string>();
-  let manager: Child | undefined;
+  let manager: Promise<Program> | undefined;
   let starts = 0;
+  /** Who waits for a policy learns at once that something could not be started. */
+  const { promise: broken, reject: breakDown } = Promise.withResolvers<never>();
+  broken.catch(() => undefined);
+  const watched = (starting: Promise<Program>): Promise<Program> => {
+    starting.catch(breakDown);
+    return starting;
+  };
 
   const condition: Operator['condition'] = async (policy, type) => {
     const object = (await admin.get(POLICIES, { name: policy })) as {
@@ -72,41 +84,20 @@ export function operator(lab: Lab): Operator {
     childrenIn(await lab.swanctl(host, '--list-conns'));
   const op: Operator = {
     startManager: (env = {}) => {
-      manager = startChild({
-        command: process.execPath,
-        args: [BUNDLE, 'manager'],
-        logFile: join(lab.dir, 'manager.log'),
-        env: {
-          PATH: process.env['PATH'],
-          KUBECONFIG: adminKubeconfig,
-          POD_NAMESPACE: 'kube-system',
-          POD_NAME: `manager-${++starts}`,
-          HEALTH_PORT: '0',
-          LEASE_SECONDS: '5',
-          ...env,
-        },
-      });
-    },
-    killManager: async (signal = 'SIGKILL') => {
-      if (signal === 'SIGKILL') await manager?.kill();
-      else manager?.signal(signal);
-      await until('the manager has ended', () => manager?.exited() ?? true);
-    },
-    startAgent: (host, env = {}) => {
-      const logFile = join(lab.dir, `agent-${host}-${++starts}.log`);
-      logs.set(host, logFile);
-      agents.set(
-        host,
-        lab.spawn(host, [process.execPath, BUNDLE, 'agent'], {
-          logFile,
-          env: { KUBECONFIG: adminKubeconfig, NODE_NAME: host, ...env },
+      manager = watched(
+        programs.manager({
+          logFile: join(lab.dir, 'manager.log'),
+          env: { POD_NAME: `manager-${++starts}`, HEALTH_PORT: '0', LEASE_SECONDS: '5', ...env },
         }),
       );
     },
-    killAgent: async (host, signal = 'SIGKILL') => {
-      agents.get(host)?.kill(signal);
-      await agents.get(host)?.wait();
+    killManager: (signal = 'SIGKILL') => end(manager, signal),
+    startAgent: (host, env = {}) => {
+      const logFile = join(lab.dir, `agent-${host}-${++starts}.log`);
+      logs.set(host, logFile);
+      agents.set(host, watched(programs.agent(host, { logFile, env })));
     },
+    killAgent: (host, signal = 'SIGKILL') => end(agents.get(host), signal),
     applyPolicy: async (name, rows) => {
       await lab.api.apply({
         apiVersion: 'starlingx.io/v1',
@@ -119,11 +110,12 @@ export function operator(lab: Lab): Operator {
     condition,
     untilProgrammed: async (policy) => {
       let last: ConditionText | undefined;
-      await until(
+      const isProgrammed = until(
         `${policy} is Programmed`,
         async () => (last = await condition(policy, 'Programmed'))?.status === 'True',
         PATIENCE_MS,
-      ).catch((error: unknown) => {
+      );
+      await Promise.race([isProgrammed, broken]).catch((error: unknown) => {
         throw new Error(`${String(error)}; it says ${JSON.stringify(last)}`);
       });
     },
@@ -145,11 +137,26 @@ export function operator(lab: Lab): Operator {
     childrenOn,
     agentLog: (host) => readLog(logs.get(host)),
     stop: async () => {
-      await Promise.all(HOST_NAMES.map((host) => op.killAgent(host)));
-      await manager?.kill();
+      await Promise.all([...HOST_NAMES.map((host) => op.killAgent(host)), op.killManager()]);
     },
   };
   return op;
+}
+
+/** The chart's terminationGracePeriodSeconds. */
+const GRACE_MS = 10_000;
+
+/**
+ * What could not be started has been reported to who waited for it. As a kubelet does, SIGKILL follows: the first process of a
+ * container does not end by a SIGTERM that comes before it listens for one.
+ */
+async function end(starting: Promise<Program> | undefined, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const program = await starting?.catch(() => undefined);
+  if (program === undefined) return;
+  await program.signal(signal);
+  const timer = setTimeout(() => void program.signal('SIGKILL'), GRACE_MS);
+  await program.ended();
+  clearTimeout(timer);
 }
 
 /** `swanctl --list-conns`: a connection at the margin, its children two spaces in, before their mode. */

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { startLab, type Lab, type LabOptions } from './lab.ts';
 import { operator, type ConditionText, type Operator } from './operator.ts';
 import { isHost } from './places.ts';
-import { readSas } from './sas.ts';
+import { readSas, type Sa } from './sas.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';
 import type { Talk, TalkResult } from './traffic.ts';
 import { watchXfrmEverywhere } from './xfrm-monitor.ts';
@@ -121,8 +121,9 @@ async function furnish(lab: Lab, op: Operator, { close, agent }: Surroundings): 
     for (const [server, address = ''] of Object.entries(BASE_SERVERS))
       if (server !== host)
         await untilAnswered(lab, { ...CLIENTS[host], protocol: 'udp', address, port: BASE.port });
-  const baseSas = await scene.spisOf(/^udp_base_/);
-  expect(baseSas, 'the SAs of the service in use').to.have.length(8);
+  const sasNow = await sasOf(lab);
+  const baseSas = byHost((host) => baseIn(sasNow[host]));
+  expect(Object.values(baseSas).flat(), 'the SAs of the service in use').to.have.length(8);
   return {
     lab,
     op,
@@ -131,10 +132,14 @@ async function furnish(lab: Lab, op: Operator, { close, agent }: Surroundings): 
       await scene.untilSettled();
       const before = await scene.childrenOf(/./);
       for (const host of HOST_NAMES) await lab.swanctl(host, '--load-all', '--noprompt');
-      await untilSame('our children after a platform --load-all', () => scene.childrenOf(/./), before);
-      await untilSame("the platform's connections and SAs", () => platformOf(lab), platformBefore);
-      const baseNow = isInUse ? baseSas : [];
-      expect(await scene.spisOf(/^udp_base_/), 'SAs of the service in use').to.deep.equal(baseNow);
+      const baseNow = isInUse ? baseSas : byHost(() => []);
+      const expected = byHost((host) => [...before[host], ...platformBefore[host], ...baseNow[host]]);
+      const ask = async (): Promise<ByHost> => {
+        const [conns, sas] = await Promise.all([listings(lab), sasOf(lab)]);
+        const platform = platformIn(conns, sas);
+        return byHost((host) => [...childrenIn(conns[host]), ...platform[host], ...baseIn(sas[host])]);
+      };
+      await untilSame('what a platform --load-all leaves', ask, expected);
     },
     expectAllGone: async () => {
       isInUse = false;
@@ -360,15 +365,34 @@ async function listing(lab: Lab, host: LabHost): Promise<string> {
 
 /** The platform's connections, and its SAs without what only time changes. */
 export async function platformOf(lab: Lab): Promise<Record<LabHost, readonly string[]>> {
-  const conns = await listings(lab);
-  const sas = await Promise.all(HOST_NAMES.map((host) => readSas(lab, host)));
+  const [conns, sas] = await Promise.all([listings(lab), sasOf(lab)]);
+  return platformIn(conns, sas);
+}
+
+function platformIn(
+  conns: Readonly<Record<LabHost, string>>,
+  sas: Readonly<Record<LabHost, readonly Sa[]>>,
+): Record<LabHost, readonly string[]> {
   return byHost((host) => {
-    const own = (sas[HOST_NAMES.indexOf(host)] ?? [])
+    const own = sas[host]
       .filter((sa) => sa.connection === 'system-nodes')
       .map((sa) => `system-nodes #${sa.uniqueId} ${sa.state} ${sa.spis.join(' ')}`);
     const theirs = conns[host].split(/\n(?=\S)/).filter((text) => !text.startsWith('k8s-node-'));
     return [...own, ...theirs.map((text) => text.trim())].sort();
   });
+}
+
+async function sasOf(lab: Lab): Promise<Record<LabHost, readonly Sa[]>> {
+  const all = await Promise.all(HOST_NAMES.map((host) => readSas(lab, host)));
+  return byHost((host) => all[HOST_NAMES.indexOf(host)] ?? []);
+}
+
+/** Children of the service in use with their SPIs. */
+function baseIn(sas: readonly Sa[]): readonly string[] {
+  return sas
+    .flatMap((sa) => sa.children.map(({ name, spis }) => `${sa.connection} ${name} ${spis.join(' ')}`))
+    .filter((text) => text.includes(' udp_base_'))
+    .sort();
 }
 
 /** Peers without our prefix. */

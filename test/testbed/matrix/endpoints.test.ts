@@ -98,9 +98,7 @@ matrixSuite(
         ...NOTHING,
         mayBePlain: true,
         also: (report) => {
-          console.log(
-            `      ${report.row.plaintext} packets of the race in plaintext; none accepted after the host knew`,
-          );
+          console.log(`      ${report.row.plaintext} packets of the race in plaintext`);
         },
       },
       async (at, { lab }) => {

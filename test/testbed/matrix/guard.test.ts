@@ -27,17 +27,17 @@ matrixSuite(
     setUp: async ({ lab, op }) => {
       const { pod, addresses } = SERVERS.first;
       await lab.addService({
-        name: 'first',
+        name: 'ways',
         selector: { app: 'first' },
         ports: [
           { port: PORTS.main, protocol: 'UDP', nodePort: NODE_PORT },
           { port: CLOSED_PORT, protocol: 'UDP' },
           { port: BIG_PORT, protocol: 'TCP' },
         ],
-        spec: { type: 'NodePort', clusterIP: CLUSTER_IP, ipFamilyPolicy: 'SingleStack' },
+        spec: { type: 'NodePort', clusterIP: CLUSTER_IP },
       });
       await serveFlows(lab, pod, { protocol: 'tcp', address: addresses[4], port: BIG_PORT, sizeBytes: 8000 });
-      await op.applyPolicy(POLICY, [policyRow('first', 'udp/6001,udp/6004,tcp/6005')]);
+      await op.applyPolicy(POLICY, [policyRow('ways', 'udp/6001,udp/6004,tcp/6005')]);
       await op.untilProgrammed(POLICY);
       await lab.kubeProxies?.ready(CLUSTER_IP, PORTS.main);
     },

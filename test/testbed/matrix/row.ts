@@ -112,9 +112,13 @@ export interface Bounds {
 }
 
 export function expectRow(
-  { row, flows, samples }: RowReport,
+  { row, flows, control, wire, samples }: RowReport,
   { lost, backWithinMs, mayBePlain, isHeld }: Bounds,
 ): void {
+  const ofControl = wire.plaintext.filter((packet) => isOf([CONTROL_PORT], packet));
+  expect(ofControl.length, 'packets of the control, in plaintext').to.be.at.least(
+    Math.max(1, control.received),
+  );
   expect(
     flows.map(({ error }) => error).filter((error) => error !== null),
     'broken flows',

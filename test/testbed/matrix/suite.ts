@@ -45,21 +45,26 @@ export function matrixSuite({ name, setUp, ...options }: Suite, define: (row: De
   if (chosen.length === 0) return;
 
   describe(`matrix: ${name}`, () => {
-    let ground: Ground;
+    let ground: Ground | undefined;
     before(async function () {
       this.timeout(240_000);
       ground = await openGround(options);
       await setUp?.(ground);
     });
-    after(async () => ground.close());
+    after(async () => ground?.close());
 
     for (const [event, rowOptions, act] of chosen) {
       if (rowOptions.pending !== undefined) {
         it.skip(`${event}: ${rowOptions.pending}`);
         record({ event, bounds: rowOptions, rows: [], verdict: `pending: ${rowOptions.pending}` });
-      } else it(event, () => runRow(ground, event, rowOptions, act));
+      } else it(event, () => runRow(opened(ground), event, rowOptions, act));
     }
   });
+}
+
+function opened(ground: Ground | undefined): Ground {
+  if (ground === undefined) throw new Error('there is no lab');
+  return ground;
 }
 
 async function runRow(

@@ -64,6 +64,12 @@ describe('diff', () => {
     expect(lines(diff(input(BOTH, BOTH, { loaded: lost })))).to.deep.equal([`load-connection ${C1}`]);
   });
 
+  it('loads again what somebody loaded for another flow under the same name', () => {
+    const stranger = child(DNS_EGRESS.name, '172.16.192.64/26[udp]', '172.16.166.179/32[udp/53]');
+    const found = loaded(config(peer('controller-1', [stranger, DNS_INGRESS])));
+    expect(lines(diff(input(BOTH, BOTH, { loaded: found })))).to.deep.equal([`load-connection ${C1}`]);
+  });
+
   it('puts back traps that someone took from children that stay as they are, without loading them', () => {
     const none = { ...METRICS_EGRESS, startAction: 'none' as const };
     const desired = config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS, none]), local([BORROWED]));

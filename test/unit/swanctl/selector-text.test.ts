@@ -85,7 +85,11 @@ describe('agrees', () => {
     { name: 'the name of a service', printed: '172.16.166.178/32[udp/domain]', expect: true },
     { name: 'another number', printed: '172.16.166.178/32[udp/54]', expect: false },
     { name: 'no port', printed: '172.16.166.178/32[udp]', expect: false },
-    { name: 'another protocol, which charon may misprint', printed: '172.16.166.178/32[tcp/domain]', expect: true },
+    {
+      name: 'another protocol, which charon may misprint',
+      printed: '172.16.166.178/32[tcp/domain]',
+      expect: true,
+    },
     { name: 'another prefix', printed: '172.16.166.179/32[udp/53]', expect: false },
     { name: 'a print we do not know', printed: 'dynamic[udp/53]', expect: false },
   ];
