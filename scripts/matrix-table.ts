@@ -35,7 +35,7 @@ writeFileSync(PAGE, `${before}${BEGIN}\n${[head, ruler, ...lines.values()].join(
 function lineOf({ event, bounds, rows, verdict }: Recorded): string {
   const each = (number: (row: Recorded['rows'][number]) => number): string => rows.map(number).join(', ');
   const bound = (value: number | undefined): string => (value === undefined ? '' : ` (${value})`);
-  const plaintext = bounds.mayBePlain === true ? 'meant to be plain' : each((row) => row.plaintext);
+  const plaintext = each((row) => row.plaintext) + (bounds.mayBePlain === true ? ' (no bound)' : '');
   return `| ${[
     event,
     plaintext,
