@@ -37,7 +37,7 @@ matrixSuite({ name: 'programs that are away', setUp: protect }, (row) => {
     await pause(5000);
   });
 
-  row('a second agent on the same host', { ...NOTHING, quick: true }, async (at, { op }) => {
+  row('a second agent on the same host', NOTHING, async (at, { op }) => {
     at.mark();
     for (const host of [client, server] as const) op.startAgent(host, { LOG_LEVEL: 'debug' });
     await pause(5000);

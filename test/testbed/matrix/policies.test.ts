@@ -19,7 +19,6 @@ matrixSuite({ name: 'policies' }, (row) => {
       `policy created on a live flow, ${family}`,
       {
         flows: [flow],
-        quick: family === 'IPv4',
         lost: 5,
         also: ({ row: { plaintextBefore } }) => {
           expect(plaintextBefore, 'the capture sees plaintext').to.be.at.least(100);
@@ -38,7 +37,6 @@ matrixSuite({ name: 'policies' }, (row) => {
       `port added that carries live traffic, ${family}`,
       {
         flows: [flow, { ...flow, port: PORTS.other }],
-        quick: family === 'IPv4',
         lost: 5,
         also: ({ flows: [stays], control }) => {
           const lost = (stays?.sent ?? 0) - (stays?.received ?? 0) - (control.sent - control.received);
@@ -70,7 +68,7 @@ matrixSuite({ name: 'policies' }, (row) => {
 
     row(
       `policy deleted under a live flow, ${family}`,
-      { flows: [flow], quick: family === 'IPv4', lost: 5, mayBePlain: true },
+      { flows: [flow], lost: 5, mayBePlain: true },
       async (at, { op }) => {
         at.mark();
         await op.deletePolicy(POLICY);
