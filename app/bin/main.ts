@@ -33,8 +33,10 @@ async function run(program: 'manager' | 'agent'): Promise<void> {
   };
   process.on('uncaughtException', onBug);
   process.on('unhandledRejection', onBug);
+  // Listened for before anything is started: as the first process of a container we would never see an earlier one.
+  const told = untilSignal();
   const stop = await (program === 'agent' ? runAgent : runManager)({ settings, log, onBug });
-  const signal = await untilSignal();
+  const signal = await told;
   log.info({ signal }, 'stopping');
   await stop();
 }
