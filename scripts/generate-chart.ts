@@ -89,7 +89,7 @@ namespace are the same.
 Values are changed by the platform's overrides, a file or single values, and take effect when the application is applied:
 
 \`\`\`
-system helm-override-update ipsec-policy-operator ipsec-policy-operator ipsec-policy-operator --set manager.settings.guardMode=observe
+system helm-override-update ipsec-policy-operator ipsec-policy-operator ipsec-policy-operator --reuse-values --set manager.settings.guardMode=observe
 system application-apply ipsec-policy-operator
 \`\`\`
 

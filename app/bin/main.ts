@@ -91,5 +91,6 @@ try {
 } catch (error) {
   if (!isWorldError(error)) throw error;
   process.stderr.write(`error: ${describeError(error)}\n`);
-  process.exitCode = 1;
+  // At once: a port may be open already.
+  process.exit(1);
 }

@@ -2,6 +2,7 @@
 // account, by @kubernetes/client-node. Every failure is an ApiError; whether to try again is for others to decide.
 import { RequestContext, type HttpMethod } from '@kubernetes/client-node';
 import { request, type Dispatcher } from 'undici';
+import { SettingsError } from '../runtime/errors.ts';
 import { ApiError, errorOfStatus } from './api-error.ts';
 import { PooledKubeConfig } from './pooled-kube-config.ts';
 
@@ -34,13 +35,11 @@ export class Transport {
   readonly #config: PooledKubeConfig;
   readonly #timeoutMs: number;
 
-  /** Reads the kubeconfig; throws when it cannot be used. Nothing is sent yet. */
+  /** Reads the kubeconfig; throws SettingsError when it cannot be used. Nothing is sent yet. */
   constructor(options: TransportOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#config = new PooledKubeConfig(options.connections ?? 24);
-    if (options.kubeconfig === undefined) this.#config.loadFromCluster();
-    else this.#config.loadFromFile(options.kubeconfig);
-    if (this.#config.getCurrentCluster() === null) throw new Error('the kubeconfig names no current cluster');
+    load(this.#config, options.kubeconfig);
   }
 
   /** The parsed body of an answer of success. */
@@ -104,6 +103,30 @@ export class Transport {
     const message = `${call.method} ${call.path}: no answer from the API server`;
     return new ApiError({ status: 0, reason: 'NoAnswer', message, cause });
   }
+}
+
+/** Throws SettingsError, never with what stands in the file: it holds keys. */
+function load(config: PooledKubeConfig, file: string | undefined): void {
+  try {
+    if (file === undefined) config.loadFromCluster();
+    else config.loadFromFile(file);
+  } catch (error) {
+    if (file === undefined) throw new SettingsError(NO_CLUSTER);
+    throw new SettingsError(`the kubeconfig ${file} cannot be used: ${whyUnusable(error)}`);
+  }
+  const server = config.getCurrentCluster()?.server;
+  if (server !== undefined && URL.canParse(server)) return;
+  if (file === undefined) throw new SettingsError(NO_CLUSTER);
+  throw new SettingsError(
+    `the kubeconfig ${file} cannot be used: its current context leads to no cluster with a server's URL`,
+  );
+}
+
+const NO_CLUSTER = 'no cluster: set KUBECONFIG to the path of a kubeconfig, or run in a pod';
+
+function whyUnusable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^E[A-Z]+$/.test(code) ? code : 'it is no kubeconfig';
 }
 
 /** Complete lines only: a line that was cut off belongs to a connection that broke, and will be sent again. */

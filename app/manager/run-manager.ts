@@ -73,7 +73,8 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
         name: LEASE_NAME,
         identity,
         leaseSeconds: settings.leaseSeconds,
-        onFailure: (error) => onFailure(error, 0),
+        onFailure: (error) =>
+          log.warn({ reason: describeError(error) }, 'the Lease cannot be had, trying again'),
       },
       stopping.signal,
     );

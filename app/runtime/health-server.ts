@@ -39,15 +39,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new SettingsError(
-              `another process listens on ${options.host}:${options.port}: only one may act on this host; stop it, or set another healthPort`,
-            )
-          : error,
-      ),
-    );
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(options, error)));
     server.listen(options.port, options.host, resolve);
   });
   const address = server.address();
@@ -59,6 +51,23 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
         server.closeAllConnections();
       }),
   };
+}
+
+/** What stops us from listening is a wrong setting, or another of us; anything else is a bug. */
+function listenError({ host, port }: HealthServerOptions, error: NodeJS.ErrnoException): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new SettingsError(
+        `another process listens on ${host}:${port}: only one may act on this host; stop it, or set another HEALTH_PORT`,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new SettingsError(`HEALTH_HOST ${host} is no address of this host (${error.code})`);
+    case 'EACCES':
+      return new SettingsError(`HEALTH_PORT ${port} may not be used without more rights (EACCES)`);
+    default:
+      return error;
+  }
 }
 
 function answer(response: ServerResponse, reason: string | undefined): void {

@@ -1,5 +1,5 @@
 // Every setting in one table: read once from the environment, checked, frozen. The table is also the reference page.
-import { Ajv } from 'ajv';
+import { Ajv, type ErrorObject } from 'ajv';
 import { SettingsError } from './errors.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 
@@ -175,9 +175,8 @@ export function readSettings(program: 'manager' | 'agent', environment: NodeJS.P
   const coercing = { coerceTypes: true, useDefaults: true, allErrors: true, strict: false } as const;
   const validate = new Ajv({ ...coercing, meta: false, validateSchema: false }).compile(schema);
   if (!validate(given)) {
-    const details = (validate.errors ?? []).map((error) =>
-      `${error.instancePath.slice(1)} ${error.message ?? ''}${allowed(error.params)}`.trim(),
-    );
+    const helps = new Map(entries.map(([, { env, help }]) => [env, help]));
+    const details = (validate.errors ?? []).map((error) => describe(error, helps));
     throw new SettingsError(`wrong settings: ${details.join('; ')}`);
   }
   const defaults = Object.entries<Setting>(SETTINGS).map(([name, { schema: one }]) => [
@@ -186,6 +185,17 @@ export function readSettings(program: 'manager' | 'agent', environment: NodeJS.P
   ]);
   const read = entries.map(([name, { env }]) => [name, given[env]]);
   return Object.freeze(Object.fromEntries([...defaults, ...read])) as Settings;
+}
+
+/** Names the variable, what is wrong with it, and what it is. */
+function describe(error: ErrorObject, helps: ReadonlyMap<string, string>): string {
+  const params = error.params as Readonly<Record<string, unknown>>;
+  if (error.keyword === 'required') {
+    const env = String(params['missingProperty']);
+    return `${env} is missing: ${helps.get(env) ?? ''}`;
+  }
+  const env = error.instancePath.slice(1);
+  return `${env} ${error.message ?? ''}${allowed(params)}: ${helps.get(env) ?? ''}`;
 }
 
 function allowed(params: Readonly<Record<string, unknown>>): string {

@@ -54,6 +54,18 @@ describe('main', function () {
     expect(ended.stderr).to.match(/^error: wrong settings: .*NODE_NAME.*\n$/);
   });
 
+  for (const { env, says } of [
+    { env: {}, says: /^error: no cluster: set KUBECONFIG .*\n$/ },
+    { env: { KUBECONFIG: '/no/such/file' }, says: /^error: the kubeconfig \/no\/such\/file .*ENOENT\n$/ },
+    { env: { KUBECONFIG: CLUSTER }, says: /^error: the kubeconfig .* cannot be used: .*\n$/ },
+    { env: { HEALTH_HOST: '192.0.2.1' }, says: /^error: HEALTH_HOST 192\.0\.2\.1 .*\n$/ },
+  ])
+    it(`ends with one line when started with ${JSON.stringify(Object.keys(env))} that cannot be used`, async () => {
+      const ended = await run(['manager'], '', { HEALTH_HOST: '127.0.0.1', HEALTH_PORT: '0', ...env });
+      expect([ended.code, ended.stdout]).to.deep.equal([1, '']);
+      expect(ended.stderr).to.match(says);
+    });
+
   it('says how it is used', async () => {
     for (const args of [[], ['plan', 'a', 'b']]) {
       const ended = await run(args);
