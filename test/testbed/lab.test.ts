@@ -2,7 +2,7 @@
 // the seed shows, nothing of it is in plaintext on the wire, and without the file the capture does see plaintext.
 import { expect } from 'chai';
 import { startLab, type Lab } from './lab/lab.ts';
-import { SEED_DNS, seedConf } from './lab/seed-conf.ts';
+import { SEED_DNS, seedConf, selectors, VIEWS } from './lab/seed-conf.ts';
 import { HOST_NAMES, HOSTS, type LabHost } from './lab/topology.ts';
 
 const CLIENTS: Record<LabHost, string> = {
@@ -147,22 +147,3 @@ describe('the lab', () => {
     expect(wire.plaintext.length).greaterThan(4);
   });
 });
-
-type Direction = 'egress' | 'ingress';
-
-const VIEWS: readonly (readonly [LabHost, LabHost, readonly Direction[]])[] = [
-  ['controller-0', 'controller-1', ['egress', 'ingress']],
-  ['controller-0', 'worker-0', ['ingress']],
-  ['controller-1', 'controller-0', ['egress', 'ingress']],
-  ['controller-1', 'worker-0', ['ingress']],
-  ['worker-0', 'controller-0', ['egress']],
-  ['worker-0', 'controller-1', ['egress']],
-];
-
-function selectors(host: LabHost, peer: LabHost, direction: Direction): string {
-  const server = SEED_DNS.find((pod) => pod.host === (direction === 'egress' ? peer : host))?.address ?? '';
-  const [client] = HOSTS[direction === 'egress' ? host : peer].blocks;
-  return direction === 'egress'
-    ? `local  ${client}[udp]\n    remote ${server}/32[udp/domain]`
-    : `local  ${server}/32[udp/domain]\n    remote ${client}[udp]`;
-}

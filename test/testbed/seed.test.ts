@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 import { startLab, type Lab } from './lab/lab.ts';
 import { operator, type Operator, type PolicyRow } from './lab/operator.ts';
 import { readSas, type Sa } from './lab/sas.ts';
-import { SEED_DNS } from './lab/seed-conf.ts';
+import { SEED_DNS, selectors, VIEWS } from './lab/seed-conf.ts';
 import { addSeedServices, askEveryServer, clientOf, DNS_NAME } from './lab/seed-services.ts';
 import { HOST_NAMES, HOSTS, type LabHost } from './lab/topology.ts';
 
@@ -25,16 +25,6 @@ const SAMPLE: readonly PolicyRow[] = [
 ];
 const UPDATED: readonly PolicyRow[] = [{ ...SAMPLE[0]!, serviceports: 'tcp/53,tcp/9153' }, SAMPLE[1]!];
 const POLICY = 'ipsecpolicy-kube-dns-sample';
-
-type Direction = 'egress' | 'ingress';
-const VIEWS: readonly (readonly [LabHost, LabHost, readonly Direction[]])[] = [
-  ['controller-0', 'controller-1', ['egress', 'ingress']],
-  ['controller-0', 'worker-0', ['ingress']],
-  ['controller-1', 'controller-0', ['egress', 'ingress']],
-  ['controller-1', 'worker-0', ['ingress']],
-  ['worker-0', 'controller-0', ['egress']],
-  ['worker-0', 'controller-1', ['egress']],
-];
 
 describe("the seed's policy", () => {
   let lab: Lab;
@@ -181,11 +171,3 @@ describe("the seed's policy", () => {
     expect(await platform()).to.deep.equal(platformBefore);
   });
 });
-
-function selectors(host: LabHost, peer: LabHost, direction: Direction): string {
-  const server = SEED_DNS.find((pod) => pod.host === (direction === 'egress' ? peer : host))?.address ?? '';
-  const [client] = HOSTS[direction === 'egress' ? host : peer].blocks;
-  return direction === 'egress'
-    ? `local  ${client}[udp]\n    remote ${server}/32[udp/domain]`
-    : `local  ${server}/32[udp/domain]\n    remote ${client}[udp]`;
-}

@@ -58,3 +58,25 @@ function child(name: string, localTs: string, remoteTs: string): string {
       }
 `;
 }
+
+/** As the seed's listing sees a flow from one host. */
+export type Direction = 'egress' | 'ingress';
+
+/** The seed's six listings: a host, its peer, and the directions of udp/53 between them. */
+export const VIEWS: readonly (readonly [LabHost, LabHost, readonly Direction[]])[] = [
+  ['controller-0', 'controller-1', ['egress', 'ingress']],
+  ['controller-0', 'worker-0', ['ingress']],
+  ['controller-1', 'controller-0', ['egress', 'ingress']],
+  ['controller-1', 'worker-0', ['ingress']],
+  ['worker-0', 'controller-0', ['egress']],
+  ['worker-0', 'controller-1', ['egress']],
+];
+
+/** The two lines of selectors in such a listing. */
+export function selectors(host: LabHost, peer: LabHost, direction: Direction): string {
+  const server = SEED_DNS.find((pod) => pod.host === (direction === 'egress' ? peer : host))?.address ?? '';
+  const [client] = HOSTS[direction === 'egress' ? host : peer].blocks;
+  return direction === 'egress'
+    ? `local  ${client}[udp]\n    remote ${server}/32[udp/domain]`
+    : `local  ${server}/32[udp/domain]\n    remote ${client}[udp]`;
+}
