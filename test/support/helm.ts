@@ -45,6 +45,8 @@ export function run(command: string, args: readonly string[], input = ''): Promi
     const child = execFile(command, args, { maxBuffer: 64_000_000 }, (error, stdout, stderr) =>
       resolve({ exitCode: exitCodeOf(error), stdout, stderr }),
     );
+    // A program that ends without reading its input breaks the pipe: its exit code says how it went.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }

@@ -26,6 +26,8 @@ function run(
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
       },
     );
+    // A command that does not read its input breaks the pipe: what it printed and its exit code count.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }
