@@ -22,13 +22,19 @@ export interface ApplyOptions {
   readonly sent: Map<ConnectionName, string>;
 }
 
+type Initiation = Extract<Step, { kind: 'initiate' | 'initiate-ike' }>;
+
+function isInitiation(step: Step): step is Initiation {
+  return step.kind === 'initiate' || step.kind === 'initiate-ike';
+}
+
 /** Steps of one kind that stand one after the other are sent without waiting: charon works through them in order. */
 export async function applySteps(steps: readonly Step[], options: ApplyOptions): Promise<Refusal[]> {
   const refusals: Refusal[] = [];
   const parts = batches(steps);
   for (const [position, batch] of parts.entries()) {
     const isBeforeLoads = parts.slice(position).some(([step]) => step?.kind === 'load-connection');
-    const initiations = isBeforeLoads ? batch.filter((step) => step.kind === 'initiate') : [];
+    const initiations = isBeforeLoads ? batch.filter(isInitiation) : [];
     const results =
       initiations.length > 0
         ? await initiateInTurn(initiations, options)
@@ -47,7 +53,7 @@ const SILENT_PEERS = 3;
 
 /** Live flows whose traps come next: their packets would be dropped until the SA is there. A silent peer is waited for once. */
 async function initiateInTurn(
-  steps: readonly Extract<Step, { kind: 'initiate' }>[],
+  steps: readonly Initiation[],
   options: ApplyOptions,
 ): Promise<(Refusal | undefined)[]> {
   const silent = new Set<ConnectionName>();
@@ -68,10 +74,14 @@ function batches(steps: readonly Step[]): Step[][] {
   const result: Step[][] = [];
   for (const step of steps) {
     const last = result.at(-1);
-    if (last?.[0]?.kind === step.kind) last.push(step);
+    if (last?.[0] !== undefined && areAlike(last[0], step)) last.push(step);
     else result.push([step]);
   }
   return result;
+}
+
+function areAlike(one: Step, other: Step): boolean {
+  return one.kind === other.kind || (isInitiation(one) && isInitiation(other));
 }
 
 async function applyStep(step: Step, options: StepOptions): Promise<Refusal | undefined> {
@@ -124,6 +134,8 @@ async function send(step: CharonStep, { charon, sent, waitMs }: StepOptions): Pr
       return charon.terminate({ ikeId: step.uniqueId, timeoutMs: -1 });
     case 'reauthenticate':
       return charon.rekey({ ikeId: step.uniqueId, reauth: true });
+    case 'initiate-ike':
+      return charon.initiate({ ike: step.connection, timeoutMs: waitMs });
     case 'initiate':
       return charon.initiate({ ike: step.connection, child: step.child, timeoutMs: waitMs });
   }

@@ -3,6 +3,7 @@
 //
 // Adding, then removing, each time the file before charon (architecture, invariants 5 and 6):
 //
+//   initiate-ike           where a live flow is about to get its first SA with a peer: the IKE_SA alone
 //   initiate               children that charon has and that get a trap: the SA first, else packets wait for it
 //   write-file             the whole of what is to be loaded, before any of it is
 //   install-trap           traps that someone took from children that charon has and that no load here touches
@@ -46,6 +47,7 @@ export function diff(input: DiffInput): Step[] {
   const plan = planLoads(input);
   const initiate = initiations(input, plan);
   return [
+    ...ikeSasFirst(input.loaded, initiate),
     ...initiate.filter((step) => isLoaded(input.loaded, step)),
     ...fileSteps(input.file, plan),
     ...missingTraps(input, plan),
@@ -104,6 +106,25 @@ function initiations({ wanted, loaded }: DiffInput, { config }: LoadPlan): Initi
       return tunnels.has(key) && !present.has(key);
     })
     .map(({ connection, child }) => ({ kind: 'initiate', connection, child }));
+}
+
+/**
+ * A flow that is plain until its SA stands loses what is sent between the moments in which the two ends install it: the peer
+ * takes nothing in plaintext any more as soon as it has. With IKE_AUTH that is as long as this end takes to check certificates,
+ * over a standing IKE_SA it is one answer on its way. What has a trap is held anyway, and is up sooner in one go.
+ */
+function ikeSasFirst({ ikeSas, traps, connections }: Loaded, initiate: readonly Initiate[]): Step[] {
+  const standing = new Set(ikeSas.map(({ connection }) => connection));
+  const plain = initiate.filter(
+    ({ connection, child }) =>
+      connections.get(connection)?.children.has(child) === true &&
+      !traps.has(childKey(connection, child)) &&
+      !standing.has(connection),
+  );
+  return [...new Set(plain.map(({ connection }) => connection))].map((connection) => ({
+    kind: 'initiate-ike',
+    connection,
+  }));
 }
 
 function isLoaded(loaded: Loaded, { connection, child }: Initiate): boolean {

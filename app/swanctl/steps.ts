@@ -31,4 +31,6 @@ export type Step =
    * No diff asks for it: only who initiates can know.
    */
   | { readonly kind: 'reauthenticate'; readonly connection: ConnectionName; readonly uniqueId: number }
+  /** An IKE_SA without a child (RFC 6023), so that a live flow waits for one short exchange only, and not for certificates. */
+  | { readonly kind: 'initiate-ike'; readonly connection: ConnectionName }
   | { readonly kind: 'initiate'; readonly connection: ConnectionName; readonly child: ChildName };

@@ -54,10 +54,13 @@ export interface Charon {
     readonly drop?: boolean;
     readonly pass?: boolean;
   }): Promise<Tree[]>;
-  /** initiate: `timeoutMs` is how long charon waits for the CHILD_SA, -1 not at all. No other command is answered meanwhile. */
+  /**
+   * initiate: `timeoutMs` is how long charon waits for the CHILD_SA, -1 not at all. No other command is answered meanwhile.
+   * Without a child it is an IKE_SA alone (RFC 6023), for which there must be none yet: charon would wait for one in vain.
+   */
   initiate(options: {
     readonly ike: string;
-    readonly child: string;
+    readonly child?: string;
     readonly timeoutMs: number;
   }): Promise<void>;
   /** install: the trap or pass policy of a loaded child, whatever its start_action. One that is there stays as it is. */
@@ -107,8 +110,9 @@ function charonOver(session: Session, timeoutMs: number): Charon {
         present({ trap: yes(trap), drop: yes(drop), pass: yes(pass) }),
       ),
     initiate: async ({ ike, child, timeoutMs: waitMs }) => {
-      checkNames([ike, child]);
-      await command('initiate', { ike, child, timeout: waitText(waitMs) }, 'soon', waitMs);
+      checkNames(child === undefined ? [ike] : [ike, child]);
+      const message = { ...present({ child }), ike, timeout: waitText(waitMs) };
+      await command('initiate', message, 'soon', waitMs);
     },
     installTrap: async ({ ike, child }) => {
       checkNames([ike, child]);

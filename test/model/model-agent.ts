@@ -110,6 +110,9 @@ export class ModelHost {
       case 'terminate-ike':
         this.charon.terminateIke(step.uniqueId);
         break;
+      // Without a child it holds nothing, and takes nothing away.
+      case 'initiate-ike':
+        break;
       case 'reauthenticate':
       case 'rekey-child':
         throw new Error('a diff never asks for it');

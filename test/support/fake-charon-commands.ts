@@ -124,7 +124,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'list-policies': listPolicies,
   initiate: (state, message) => {
-    const child = text(message, 'child') ?? '';
+    const child = text(message, 'child');
+    if (child === undefined) return initiateIke(state, text(message, 'ike') ?? '');
     const connection = [...state.connections].find(
       ([name, config]) => name === (text(message, 'ike') ?? name) && childConfig(config, child) !== undefined,
     );
@@ -229,17 +230,28 @@ function isMeant(message: Tree, sa: FakeIkeSa): boolean {
   );
 }
 
+/** Like charon, waits in vain for an IKE_SA that is there already. */
+function initiateIke(state: State, connection: string): Tree {
+  const config = state.connections.get(connection);
+  if (config === undefined) return failure(`IKE_SA config '${connection}' not found`);
+  if (state.sas.some(({ name }) => name === connection)) return failure('IKE_SA not established');
+  establishIke(state, connection, config);
+  return SUCCESS;
+}
+
+function establishIke(state: State, connection: string, config: Tree): State['sas'][number] {
+  const sa = { name: connection, uniqueId: state.nextId++, config, childSas: [] };
+  state.sas.push(sa);
+  emit(state, 'ike-updown', { up: 'yes', [connection]: trees.ikeSaFields(sa) });
+  return sa;
+}
+
 export function establish(state: State, connection: string, child: string): void {
   const config = state.connections.get(connection);
   const childTree = config && childConfig(config, child);
   if (config === undefined || childTree === undefined)
     throw new Error(`${connection}/${child} is not loaded`);
-  let sa = state.sas.find((other) => other.name === connection);
-  if (sa === undefined) {
-    sa = { name: connection, uniqueId: state.nextId++, config, childSas: [] };
-    state.sas.push(sa);
-    emit(state, 'ike-updown', { up: 'yes', [connection]: trees.ikeSaFields(sa) });
-  }
+  const sa = state.sas.find((other) => other.name === connection) ?? establishIke(state, connection, config);
   const childSa = { name: child, uniqueId: state.nextId++, config: childTree };
   sa.childSas.push(childSa);
   emit(state, 'child-updown', { up: 'yes', ...trees.saListing({ ...sa, childSas: [childSa] }, state.ports) });

@@ -4,6 +4,8 @@ import { GuardError, type Nft } from '../../app/guard/nft.ts';
 
 export interface FakeNft extends Nft {
   readonly tables: Map<string, FakeTable>;
+  /** What was listed, `tables inet`; to be emptied by whoever counts. */
+  readonly lists: string[];
   /** The next so many texts that match fail with this error; a list is the text `list table inet ...`. */
   fail(error: Error, options?: { readonly when?: RegExp; readonly times?: number }): void;
   /** The elements of a set of the one table, sorted; undefined when there is not exactly one. */
@@ -14,7 +16,7 @@ export interface FakeNft extends Nft {
   flushRuleset(): void;
 }
 
-interface FakeTable {
+export interface FakeTable {
   readonly chains: Map<string, { readonly hook?: string; readonly prio?: number; rules: string[] }>;
   /** Elements with their packets. */
   readonly sets: Map<string, Map<string, number>>;
@@ -34,6 +36,7 @@ export function fakeNft(onApply: (what: string) => void = () => undefined): Fake
   };
   const nft: FakeNft = {
     tables: new Map(),
+    lists: [],
     fail: (error, { when = /./, times = 1 } = {}) => failures.push({ error, when, times }),
     elements: (set) => {
       const [table, ...others] = nft.tables.values();
@@ -55,6 +58,7 @@ export function fakeNft(onApply: (what: string) => void = () => undefined): Fake
     },
     list: async (...words) => {
       await Promise.resolve();
+      nft.lists.push(words.join(' '));
       mayFail(`list ${words.join(' ')}`);
       return JSON.stringify({ nftables: listing(nft.tables, words) });
     },

@@ -170,16 +170,18 @@ describe('agentPass with a guard', () => {
       host.done();
     };
 
-    it('initiates a live flow and waits for it, before its trap is written and loaded', async () => {
+    it('initiates a live flow, the IKE_SA first, and waits for it, before its trap is written and loaded', async () => {
       await prepared(1);
       expect(await effects(inStage('protect'))).to.deep.equal([
+        `initiate ${WORKER_0}`,
         INITIATE,
         'write-file',
         `load-conn ${WORKER_0}`,
         'nft add holding4',
       ]);
-      const { message } = host.charon.commands.find(({ command }) => command === 'initiate')!;
-      expect(message['timeout']).to.equal('2000');
+      const initiations = host.charon.commands.filter(({ command }) => command === 'initiate');
+      expect(initiations.map(({ message }) => message['timeout'])).to.deep.equal(['2000', '2000']);
+      expect(host.charon.sas).to.have.length(1);
       expect(host.charon.sas[0]?.childSas).to.have.length(1);
       host.nft.count(ELEMENT, 2);
       await host.clock.advance(VERIFY_MS);
@@ -199,6 +201,7 @@ describe('agentPass with a guard', () => {
       await prepared(1);
       host.charon.refuse('initiate', 'no answer');
       expect(await effects(inStage('protect'))).to.deep.equal([
+        `initiate ${WORKER_0}`,
         INITIATE,
         'write-file',
         `load-conn ${WORKER_0}`,

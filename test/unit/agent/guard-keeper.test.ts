@@ -7,7 +7,7 @@ import type { GuardCounters } from '../../../app/guard/counters.ts';
 import { GuardError } from '../../../app/guard/nft.ts';
 import { capturedLog, type CapturedLog } from '../../support/captured-log.ts';
 import { address, prefix } from '../../support/facts-builders.ts';
-import { fakeNft, type FakeNft } from '../../support/fake-nft.ts';
+import { fakeNft, type FakeNft, type FakeTable } from '../../support/fake-nft.ts';
 
 const EMPTY: GuardRows = { endpoints: [], clusterIps: [], pools: [prefix('172.16.0.0/16')] };
 const rows = (...holds: readonly ('counts' | 'holds')[]): GuardRows => ({
@@ -70,6 +70,26 @@ describe('guardKeeper', () => {
       for (let time = 0; time < 3; time += 1) await round(rows('holds'));
       expect(since()).to.deep.equal(['charon', 'charon', 'charon']);
       expect(messages()).to.deep.equal(['guard changed']);
+    });
+
+    it('runs nft once to look again, and finds all the same that the table is gone', async () => {
+      await round(rows('holds'));
+      await round(rows('holds'));
+      nft.lists.splice(0);
+      since();
+      await round(rows('holds'));
+      expect(nft.lists).to.deep.equal([`table inet ${[...nft.tables.keys()].join()}`]);
+      nft.flushRuleset();
+      await round(rows('holds'));
+      expect(since()).to.deep.equal(['charon', 'create', 'charon']);
+    });
+
+    it('finds a table of ours that somebody put beside it, in the thirtieth look at the latest', async () => {
+      await round(rows('holds'));
+      const [[name, table]] = [...nft.tables] as [[string, FakeTable]];
+      nft.tables.set(name.replace(/[0-9a-f]{8}/, '01234567'), structuredClone(table));
+      for (let look = 2; look <= 31; look += 1) await round(rows('holds'));
+      expect([...nft.tables.keys()]).to.deep.equal([name]);
     });
 
     const table: readonly { name: string; from: GuardRows; to: GuardRows; expect: readonly string[] }[] = [

@@ -293,10 +293,22 @@ describe('diff', () => {
         input(none, desired, { wanted: wanted('tcp_kube-dns_egress', 'udp_kube-dns_egress') }),
       );
       expect(lines(steps)).to.deep.equal([
+        `initiate-ike ${C1}`,
         `initiate ${C1} udp_kube-dns_egress`,
         'write-file',
         `load-connection ${C1}`,
         `initiate ${C1} tcp_kube-dns_egress`,
+      ]);
+    });
+
+    it('makes no IKE_SA of its own where there is one, or where a trap holds the flow anyway', () => {
+      const none = config(peer('controller-1', [{ ...DNS_EGRESS, startAction: 'none' }]));
+      const asked = { wanted: wanted('udp_kube-dns_egress') };
+      const standing = { ...asked, loaded: loaded(none, ikeSa(C1, 1, { children: [] })) };
+      expect(lines(diff(input(none, BOTH, standing)))).not.to.include(`initiate-ike ${C1}`);
+      const trapped = config(peer('controller-1', [DNS_EGRESS]));
+      expect(lines(diff(input(trapped, trapped, asked)))).to.deep.equal([
+        `initiate ${C1} udp_kube-dns_egress`,
       ]);
     });
 
