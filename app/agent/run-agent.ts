@@ -3,6 +3,7 @@
 import { Registry } from 'prom-client';
 import type { HostName } from '../domain/facts.ts';
 import { confFile } from '../host/conf-file.ts';
+import { nftSession } from '../guard/nft-session.ts';
 import { nftProgram } from '../guard/nft.ts';
 import { Client } from '../kubernetes/client.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -60,13 +61,14 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     },
   });
   const metrics = agentMetrics(registry);
+  const nft = nftSession(nftProgram());
   const pass = agentPass({
     self,
     facts: () => source.current(),
     link,
     conf: confFile(settings.confFile),
     guard: guardKeeper({
-      nft: nftProgram(),
+      nft,
       localInterfaces: settings.localInterfaces,
       log,
       watcher: metrics,
@@ -99,6 +101,7 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
   return async () => {
     await loop.stop();
     link.close();
+    nft.close();
     await Promise.all([source.stop(), reporter.stop()]);
     await Promise.all([client.close(), health.close()]);
   };

@@ -75,8 +75,8 @@ function ended(
   });
 }
 
-/** The kernel's errno as nft 1.0.6 words it. `No such file or directory` of a rule: a module for its expression is missing. */
-function complaint(text: string): GuardError {
+/** What it means that nft says this: the kernel's errno as nft 1.0.6 words it. `No such file or directory` of a rule: a module for its expression is missing. */
+export function complaint(text: string): GuardError {
   const line = text.split('\n').find((candidate) => candidate.includes('rror')) ?? text.trim();
   const message = `nft: ${line.slice(0, 300)}`;
   if (/Operation not permitted|Permission denied/.test(text)) return new GuardError('permission', message);

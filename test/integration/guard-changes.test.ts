@@ -5,7 +5,8 @@ import type { GuardMode } from '../../app/domain/facts.ts';
 import type { GuardRows } from '../../app/domain/host-config.ts';
 import type { Address, Prefix } from '../../app/domain/ip.ts';
 import { applyGuard, readGuard } from '../../app/guard/guard.ts';
-import { GuardError, nftProgram, type Nft } from '../../app/guard/nft.ts';
+import { nftSession } from '../../app/guard/nft-session.ts';
+import { GuardError, nftProgram, type Nft, type NftOptions } from '../../app/guard/nft.ts';
 import { planGuard, planTexts } from '../../app/guard/plan-guard.ts';
 import type { GuardTable } from '../../app/guard/read-back.ts';
 import { guardElements } from '../../app/guard/rows.ts';
@@ -182,10 +183,12 @@ describe("the guard's table", function () {
   });
 
   it('says when rights or nft are missing', async () => {
-    const unprivileged = nftProgram({ command: ['setpriv', '--reuid=65534', '--clear-groups', 'nft'] });
-    expect(await failure(() => readGuard(unprivileged, ruleset))).to.equal('permission on-change');
-    const missing = nftProgram({ command: ['/nonexistent/nft'] });
-    expect(await failure(() => readGuard(missing, ruleset))).to.equal('missing on-change');
+    for (const open of [nftProgram, (options: NftOptions) => nftSession(nftProgram(options), options)]) {
+      const unprivileged = open({ command: ['setpriv', '--reuid=65534', '--clear-groups', 'nft'] });
+      expect(await failure(() => readGuard(unprivileged, ruleset))).to.equal('permission on-change');
+      const missing = open({ command: ['/nonexistent/nft'] });
+      expect(await failure(() => readGuard(missing, ruleset))).to.equal('missing on-change');
+    }
   });
 });
 

@@ -8,6 +8,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nftSession, type NftSession } from '../../app/guard/nft-session.ts';
 import { nftProgram, type Nft } from '../../app/guard/nft.ts';
 import type { PodAnswer, PodOrder, Sending } from './guard-pod.ts';
 
@@ -89,11 +90,16 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
   const pods = {} as Record<PodName, Pod>;
   for (const pod of ['near', 'far', 'next'] as const) pods[pod] = await startPod(pod, inside(pod), processes);
   let marks = 0;
+  const nftOf = (host: HostLetter): NftSession => {
+    const command = ['nsenter', `--net=/proc/${places[host]}/ns/net`, 'nft'] as const;
+    return nftSession(nftProgram({ command: [...command] }), { command: [...command] });
+  };
+  const nfts = { A: nftOf('A'), B: nftOf('B') };
   return {
     pods,
     run,
     route,
-    nft: (host) => nftProgram({ command: ['nsenter', `--net=/proc/${places[host]}/ns/net`, 'nft'] }),
+    nft: (host) => nfts[host],
     capture: async () => {
       const make = (): void => void run('A', 'ping', '-c', '1', '-W', '1', HOSTS.B[4]);
       const words = ['tcpdump', '-Q', 'out', '-qlnni', 'cluster', '--immediate-mode', CAPTURED];
@@ -117,6 +123,8 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
       return watch(host, ['nft', 'monitor'], { appears: /mark_|new generation/, make });
     },
     close: () => {
+      nfts.A.close();
+      nfts.B.close();
       for (const child of processes) child.kill('SIGKILL');
     },
   };
