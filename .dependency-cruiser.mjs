@@ -71,7 +71,12 @@ export default {
       ['^app/swanctl/conf-text\\.ts$'],
       'the conf file is rendered in swanctl/conf-text.ts.',
     ),
-    door('process', '^(node:)?child_process$', ['^app/guard/nft\\.ts$'], 'only guard/nft.ts runs a program.'),
+    door(
+      'process',
+      '^(node:)?child_process$',
+      ['^app/guard/nft(-session)?\\.ts$'],
+      'only guard/nft.ts and nft-session.ts run a program: nft.',
+    ),
     door(
       'socket',
       '^(node:)?net$',

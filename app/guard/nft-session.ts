@@ -13,7 +13,7 @@ export interface NftSession extends Nft {
 /** Ends each request: one line, of an address family in which nobody has many tables. */
 const LAST = 'list tables netdev';
 /** Longer transactions are for a program of their own: a line is read character by character. */
-const SHORT = 4000;
+const SHORT = 16_000;
 /** One that complains and answers nothing more, as without rights, is given up after this. */
 const COMPLAINED_MS = 1000;
 /** nft remembers its input for the user: a new one after so many requests. */

@@ -41,7 +41,7 @@ describe('nftSession', () => {
 
   it('gives what is large to a program of its own', async () => {
     nft = shell('*) echo "$line";;');
-    expect(await failed(nft.apply(`add ${'x'.repeat(4000)}\n`))).to.equal('refused: nft: ');
+    expect(await failed(nft.apply(`add ${'x'.repeat(16_000)}\n`))).to.equal('refused: nft: ');
   });
 
   it('starts anew after a program that hangs, and after one that ended', async () => {
