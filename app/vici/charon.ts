@@ -3,7 +3,6 @@
 import { child as section, list, text } from '../swanctl/tree.ts';
 import type { Tree } from '../swanctl/tree.ts';
 import { ViciCommandError, ViciProtocolError } from './errors.ts';
-import type { Retry } from './errors.ts';
 import { openSession } from './session.ts';
 import type { EventHandler, Session, SessionOptions } from './session.ts';
 
@@ -81,8 +80,10 @@ export async function connectCharon(options: SessionOptions): Promise<Charon> {
   return charonOver(await openSession(options), options.timeoutMs);
 }
 
+type RetryOfRefusal = ViciCommandError['retry'];
+
 function charonOver(session: Session, timeoutMs: number): Charon {
-  const command = async (name: string, message: Tree, retry: Retry, waitMs = -1): Promise<Tree> =>
+  const command = async (name: string, message: Tree, retry: RetryOfRefusal, waitMs = -1): Promise<Tree> =>
     succeeded(name, await session.request(name, message, timeoutMs + Math.max(0, waitMs)), retry);
   const streamed = async (name: string, event: string, message: Tree): Promise<Tree[]> => {
     const { messages, response } = await session.stream(name, event, message);
@@ -140,7 +141,7 @@ function charonOver(session: Session, timeoutMs: number): Charon {
 }
 
 /** Throws ViciCommandError when charon says `success = no`; listing commands say nothing when they succeed. */
-function succeeded(command: string, response: Tree, retry: Retry): Tree {
+function succeeded(command: string, response: Tree, retry: RetryOfRefusal): Tree {
   if (text(response, 'success') === 'no')
     throw new ViciCommandError(command, text(response, 'errmsg') ?? 'no reason given', retry);
   return response;

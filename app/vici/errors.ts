@@ -1,18 +1,16 @@
-// What can go wrong between us and charon, as errors that say when trying again makes sense.
-// Whether and how to try again is the caller's business.
-
-/** `soon`: the same may work in a moment; `on-change`: only with another configuration; `never`: not with this charon. */
-export type Retry = 'soon' | 'on-change' | 'never';
+// What can go wrong between us and charon, as errors that say in `retry` when trying again makes sense. Each has the shape of
+// runtime/errors.ts's WorldError, which a protocol need not know; whether and how to try again is the caller's business.
 
 /** charon understood the command and refused it (`success = no`), or does not know it. The session goes on. */
 export class ViciCommandError extends Error {
   override readonly name = 'ViciCommandError';
-  readonly retry: Retry;
+  /** `soon`: the same may work in a moment; `on-change`: only with another configuration; `never`: not with this charon. */
+  readonly retry: 'soon' | 'on-change' | 'never';
   readonly command: string;
   /** charon's own words. */
   readonly errmsg: string;
 
-  constructor(command: string, errmsg: string, retry: Retry) {
+  constructor(command: string, errmsg: string, retry: ViciCommandError['retry']) {
     super(`${command}: ${errmsg}`);
     this.command = command;
     this.errmsg = errmsg;
@@ -26,9 +24,9 @@ export class ViciCommandError extends Error {
  */
 export class ViciProtocolError extends Error {
   override readonly name = 'ViciProtocolError';
-  readonly retry: Retry;
+  readonly retry: 'soon' | 'on-change';
 
-  constructor(message: string, retry: Retry = 'soon') {
+  constructor(message: string, retry: ViciProtocolError['retry'] = 'soon') {
     super(message);
     this.retry = retry;
   }
@@ -37,5 +35,5 @@ export class ViciProtocolError extends Error {
 /** There is no connection to charon, or none any more: it was refused, lost, given up after a timeout, or closed by us. */
 export class ViciClosedError extends Error {
   override readonly name = 'ViciClosedError';
-  readonly retry: Retry = 'soon';
+  readonly retry = 'soon';
 }

@@ -3,63 +3,25 @@
 import { expect } from 'chai';
 import { startLab, type Lab } from './lab/lab.ts';
 import { SEED_DNS, seedConf, selectors, VIEWS } from './lab/seed-conf.ts';
-import { HOST_NAMES, HOSTS, type LabHost } from './lab/topology.ts';
+import { addSeedServices, askEveryServer, clientOf, DNS_ANSWER, DNS_NAME } from './lab/seed-services.ts';
+import { HOST_NAMES, HOSTS } from './lab/topology.ts';
 
-const CLIENTS: Record<LabHost, string> = {
-  'controller-0': '172.16.192.70',
-  'controller-1': '172.16.166.130',
-  'worker-0': '172.16.43.5',
-};
-const NAME = 'registry.local';
-const ANSWER = ['10.10.10.1'];
 const SEED_FILE = '/etc/swanctl/conf.d/k8s-nodes.conf';
 
 describe('the lab', () => {
   let lab: Lab;
-  let clusterIp: string;
+  let dnsClusterIp: string;
 
   before(async function () {
     this.timeout(120_000);
     lab = await startLab();
-    await addKubeDns();
+    ({ dnsClusterIp } = await addSeedServices(lab));
   });
 
   after(async function () {
     if (this.currentTest?.isFailed() === true) console.error(lab.guest.logTail());
     await (lab as Lab | undefined)?.stop();
   });
-
-  async function addKubeDns(): Promise<void> {
-    const service = await lab.addService({
-      name: 'kube-dns',
-      namespace: 'kube-system',
-      selector: { 'k8s-app': 'kube-dns' },
-      ports: [
-        { port: 53, protocol: 'UDP' },
-        { port: 53, protocol: 'TCP' },
-      ],
-    });
-    clusterIp = (service['spec'] as { clusterIP: string }).clusterIP;
-    for (const { host, address } of SEED_DNS) {
-      const pod = await lab.addPod({
-        host,
-        name: `coredns-${host}`,
-        namespace: 'kube-system',
-        addresses: [address],
-        labels: { 'k8s-app': 'kube-dns' },
-      });
-      await lab.serveDns(pod, address, { [NAME]: ANSWER });
-    }
-    for (const host of HOST_NAMES)
-      await lab.addPod({ host, name: `client-${host}`, addresses: [CLIENTS[host]] });
-  }
-
-  /** Every client asks every server, so that all flows of the seed are used. */
-  async function askEveryone(): Promise<void> {
-    for (const host of HOST_NAMES)
-      for (const { address } of SEED_DNS)
-        expect(await lab.resolveDns(`default/client-${host}`, address, NAME)).deep.equal(ANSWER);
-  }
 
   async function loadSeed(): Promise<void> {
     for (const host of HOST_NAMES) {
@@ -95,7 +57,7 @@ describe('the lab', () => {
 
   it('sees DNS between hosts in plaintext without our file', async () => {
     const capture = await lab.capture();
-    await askEveryone();
+    expect(await askEveryServer(lab)).equal(6);
     const wire = await capture.stop();
     // Four of the six client and server pairs are on different hosts.
     expect(wire.plaintext).length(8);
@@ -105,7 +67,7 @@ describe('the lab', () => {
   it('carries all DNS between hosts in ESP with the seed configuration', async () => {
     await loadSeed();
     const capture = await lab.capture();
-    await askEveryone();
+    expect(await askEveryServer(lab)).equal(6);
     const wire = await capture.stop();
     expect(wire.plaintext).deep.equal([]);
     expect(wire.esp.length).within(8, 12);
@@ -129,10 +91,12 @@ describe('the lab', () => {
   });
 
   it('reaches the DNS servers by the cluster IP, in ESP too', async () => {
-    await lab.kubeProxies?.ready(clusterIp, 53);
+    await lab.kubeProxies?.ready(dnsClusterIp, 53);
     const capture = await lab.capture();
     for (let time = 0; time < 4; time++)
-      expect(await lab.resolveDns('default/client-worker-0', clusterIp, NAME)).deep.equal(ANSWER);
+      expect(await lab.resolveDns(`default/${clientOf('worker-0')}`, dnsClusterIp, DNS_NAME)).deep.equal(
+        DNS_ANSWER,
+      );
     const wire = await capture.stop();
     expect(wire.plaintext).deep.equal([]);
     expect(wire.esp.length).within(8, 10);
@@ -141,7 +105,7 @@ describe('the lab', () => {
   it('leaves a port that is not in the configuration in plaintext', async () => {
     const [server] = SEED_DNS;
     const capture = await lab.capture();
-    await lab.resolveDns('default/client-worker-0', server!.address, NAME, { protocol: 'tcp' });
+    await lab.resolveDns(`default/${clientOf('worker-0')}`, server!.address, DNS_NAME, { protocol: 'tcp' });
     const wire = await capture.stop();
     expect(wire.esp).empty;
     expect(wire.plaintext.length).greaterThan(4);

@@ -13,8 +13,9 @@ const CLIENT_ADDRESSES: Readonly<Record<LabHost, string>> = {
   'worker-0': '172.16.43.5',
 };
 
-export async function addSeedServices(lab: Lab): Promise<void> {
-  await lab.addService({
+/** Gives the cluster IP of kube-dns, as the API server has chosen it. */
+export async function addSeedServices(lab: Lab): Promise<{ readonly dnsClusterIp: string }> {
+  const kubeDns = await lab.addService({
     name: 'kube-dns',
     namespace: 'kube-system',
     selector: { 'k8s-app': 'kube-dns' },
@@ -49,6 +50,7 @@ export async function addSeedServices(lab: Lab): Promise<void> {
   });
   for (const host of HOST_NAMES)
     await lab.addPod({ host, name: clientOf(host), addresses: [CLIENT_ADDRESSES[host]] });
+  return { dnsClusterIp: (kubeDns['spec'] as { clusterIP: string }).clusterIP };
 }
 
 /** The client pod of a host, in `default`. */

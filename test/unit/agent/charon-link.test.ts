@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { charonLink, type CharonLink } from '../../../app/agent/charon-link.ts';
+import { isWorldError, type WorldError } from '../../../app/runtime/errors.ts';
+import { ViciClosedError, ViciCommandError, ViciProtocolError } from '../../../app/vici/errors.ts';
 import { startFakeCharon, type FakeCharon } from '../../support/fake-charon.ts';
 import { until } from '../../support/until.ts';
 
@@ -33,6 +35,16 @@ describe('charonLink', () => {
     link.close();
     await fake.stop();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('fails with errors of the world, of which the work loop knows what to do', () => {
+    // Typed: app/vici may not know the type that it must match.
+    const errors: readonly WorldError[] = [
+      new ViciCommandError('load-conn', 'refused', 'on-change'),
+      new ViciProtocolError('broken'),
+      new ViciClosedError('gone'),
+    ];
+    expect(errors.map(isWorldError)).to.deep.equal([true, true, true]);
   });
 
   it('keeps one session, with an empty memory at its beginning', async () => {
