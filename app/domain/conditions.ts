@@ -10,7 +10,7 @@ export type ConditionType = 'Accepted' | 'ResolvedRefs' | 'Programmed';
 /** As Kubernetes writes them (meta/v1 Condition), without the time of the last transition: who writes it knows the last one. */
 export interface PolicyCondition {
   readonly type: ConditionType;
-  readonly status: 'True' | 'False';
+  readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
 }

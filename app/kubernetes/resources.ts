@@ -33,6 +33,11 @@ export function apiVersion(resource: Resource): string {
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 }
 
+/** As `kubectl get` and RBAC name it: `ippools.crd.projectcalico.org`, or `services` of the core group. */
+export function resourceName({ plural, group }: Resource): string {
+  return group === '' ? plural : `${plural}.${group}`;
+}
+
 /** The path of a collection: of one namespace, of all namespaces, or cluster wide. */
 export function collectionPath(resource: Resource, namespace?: string): string {
   const root = resource.group === '' ? `/api/${resource.version}` : `/apis/${apiVersion(resource)}`;

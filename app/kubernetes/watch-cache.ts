@@ -62,6 +62,7 @@ export class WatchCache<T> {
   #synced = false;
   #running: Promise<void> | undefined;
   #failures = 0;
+  #lastError: WorldError | undefined;
 
   constructor(options: WatchCacheOptions<T>) {
     this.#options = options;
@@ -70,6 +71,11 @@ export class WatchCache<T> {
   /** True from the first complete list on. What was once complete stays usable while the API is away. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** What the last list or watch failed of; undefined when it worked, or nothing was tried yet. */
+  get failure(): WorldError | undefined {
+    return this.#lastError;
   }
 
   /** By `name` or `namespace/name`. */
@@ -115,6 +121,7 @@ export class WatchCache<T> {
         if (this.#isStopped()) return;
         if (!isWorldError(error)) throw error;
         this.#failures += 1;
+        this.#lastError = error;
         // After a repeated failure the watch itself may be what is wrong: begin with a list.
         if (isExpired(error) || this.#failures > 2) resourceVersion = undefined;
         const retryMs = this.#backoffMs();
@@ -140,6 +147,7 @@ export class WatchCache<T> {
       if (!there.has(key)) changed = this.#remove(key) || changed;
     for (const object of objects) changed = this.#put(object) || changed;
     this.#synced = true;
+    this.#lastError = undefined;
     if (changed) this.#options.onChange();
     return page.resourceVersion;
   }
@@ -153,6 +161,7 @@ export class WatchCache<T> {
     for await (const event of events) {
       resourceVersion = this.#take(event);
       this.#failures = 0;
+      this.#lastError = undefined;
     }
     return resourceVersion;
   }

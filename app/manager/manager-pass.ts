@@ -2,20 +2,23 @@
 // conditions and events how it stands. Pure code decides; this file reads and writes.
 import type { HostReport } from '../domain/facts.ts';
 import { networkSpec, type NetworkSettings } from '../domain/network.ts';
+import { policyStatus, type PolicyStatus } from '../domain/policy-status.ts';
 import type { StatusInput } from '../domain/programmed.ts';
 import { resolve, type Resolved } from '../domain/resolve.ts';
 import { rollOut, type RollOut } from '../domain/roll-out.ts';
 import { serviceStandings } from '../domain/service-standing.ts';
 import { NO_WAITS, tick, type WaitClock } from '../domain/waiting.ts';
+import { statusWhileUnread } from '../domain/unread-kinds.ts';
 import type { World } from '../domain/world.ts';
 import type { ApiError } from '../kubernetes/api-error.ts';
 import type { Client } from '../kubernetes/client.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
+import type { StoredPolicy } from '../kubernetes/read-policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { describeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { factWriter, type FactWriter } from './fact-writer.ts';
-import { eventReporter, unreadableLog, writeStatuses } from './report-problems.ts';
+import { eventReporter, unreadableLog, unreadKindsLog, writeStatuses } from './report-problems.ts';
 import type { WorldSource } from './world-source.ts';
 
 export interface ManagerPassOptions {
@@ -35,10 +38,15 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
   const writer = factWriter(options);
   const reportEvents = eventReporter(options.events, source);
   const logUnreadable = unreadableLog(log, source);
+  const logUnread = unreadKindsLog(log, source);
   let waits: WaitClock = NO_WAITS;
   return async () => {
     const world = source.world();
-    if (world === undefined) return undefined;
+    logUnread();
+    if (world === undefined) {
+      mind(await saySo(options), log);
+      return undefined;
+    }
     logUnreadable();
     const before = waits;
     const step = nextStep(options, world, before);
@@ -46,13 +54,24 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
     waits = step.waits;
     const refusals = [
       ...(await writeFacts(options, writer, step)),
-      ...(await writeStatuses(options, statusInput(source, step))),
+      ...(await writeStatuses(options, statusFrom(statusInput(source, step)))),
       ...(await reportEvents(step.resolved)),
     ];
     mind(refusals, log);
     if (hasNewOverdue(before, waits)) return 0;
     return waits.wakeAtMs === undefined ? undefined : Math.max(0, waits.wakeAtMs - clock.monotonic());
   };
+}
+
+/** Only what is certain to last counts: at a start all kinds are unread for a moment, and of a server that is away nothing is known. */
+async function saySo(options: ManagerPassOptions): Promise<ApiError[]> {
+  const unread = options.source.unread().filter(({ why }) => why !== 'failing');
+  if (unread.length === 0) return [];
+  return writeStatuses(options, ({ policy, status }) => statusWhileUnread(policy, status, unread));
+}
+
+function statusFrom(input: StatusInput): (stored: StoredPolicy) => PolicyStatus {
+  return ({ policy }) => policyStatus(policy, input);
 }
 
 interface StepTaken {

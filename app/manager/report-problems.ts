@@ -1,14 +1,16 @@
 // What the manager says of a pass beside the facts: conditions of policies, events of policies and hosts, and a line in the log
-// for each object that cannot be read. Nothing is said twice.
+// for each object, or kind of objects, that cannot be read. Nothing is said twice.
 import { problemsOfRows } from '../domain/conditions.ts';
-import { policyStatus } from '../domain/policy-status.ts';
+import type { PolicyStatus } from '../domain/policy-status.ts';
 import type { StatusInput } from '../domain/programmed.ts';
 import type { ApiError } from '../kubernetes/api-error.ts';
 import type { Client } from '../kubernetes/client.ts';
 import type { EventRecorder, Regarding } from '../kubernetes/events.ts';
+import type { StoredPolicy } from '../kubernetes/read-policy.ts';
 import { NODES, POLICIES } from '../kubernetes/resources.ts';
 import { writePolicyStatus } from '../kubernetes/write-status.ts';
 import type { Problem } from '../domain/problem.ts';
+import { unreadSentence } from '../domain/unread-kinds.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { eachAlone } from './each-alone.ts';
@@ -23,7 +25,10 @@ export interface StatusWriterOptions {
 }
 
 /** Writes what differs; gives what the API server refused. Throws when nothing can be written. */
-export async function writeStatuses(options: StatusWriterOptions, input: StatusInput): Promise<ApiError[]> {
+export async function writeStatuses(
+  options: StatusWriterOptions,
+  statusOf: (stored: StoredPolicy) => PolicyStatus,
+): Promise<ApiError[]> {
   const { client, source, clock, check } = options;
   const writes = [...source.policies.items().values()].map((entry) => async () => {
     const { policy, status } = entry.value;
@@ -31,7 +36,7 @@ export async function writeStatuses(options: StatusWriterOptions, input: StatusI
     const written = await writePolicyStatus(client, clock, {
       name: policy.name,
       read: entry,
-      wanted: policyStatus(policy, input),
+      wanted: statusOf(entry.value),
       current: status,
     });
     if (written !== undefined) source.policies.accept(written);
@@ -83,5 +88,18 @@ export function unreadableLog(log: Log, source: Pick<WorldSource, 'unreadable'>)
     for (const [text, { kind, name, message }] of now)
       if (!said.has(text)) log.error({ kind, name, reason: message }, 'cannot read an object');
     said = new Set(now.keys());
+  };
+}
+
+/** Logs each kind that cannot be read, once while that stays so, and when it can be. */
+export function unreadKindsLog(log: Log, source: Pick<WorldSource, 'unread'>): () => void {
+  let said: ReadonlyMap<string, string> = new Map();
+  return () => {
+    const now = new Map(source.unread().map((kind) => [kind.resource, unreadSentence(kind)]));
+    for (const [resource, reason] of now)
+      if (said.get(resource) !== reason)
+        log.error({ resource, reason }, 'cannot read a kind; nothing is planned');
+    for (const resource of said.keys()) if (!now.has(resource)) log.info({ resource }, 'can read a kind now');
+    said = now;
   };
 }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { NetworkSettings } from '../domain/network.ts';
+import { unreadSentence } from '../domain/unread-kinds.ts';
 import { Client } from '../kubernetes/client.ts';
 import { eventRecorder } from '../kubernetes/events.ts';
 import { acquireLease } from '../kubernetes/lease.ts';
@@ -36,12 +37,13 @@ const ANSWERS_MS = 100;
 export async function runManager({ settings, log, onBug }: RunManagerOptions): Promise<() => Promise<void>> {
   const clock = systemClock;
   const registry = new Registry();
+  let unread = (): string | undefined => undefined;
   const health = await startHealthServer({
     host: settings.healthHost,
     port: settings.healthPort,
     registry,
     unhealthy: () => undefined,
-    unready: () => undefined,
+    unready: () => unread(),
   });
   const requests = new Counter({
     name: 'ipsec_policy_api_requests_total',
@@ -103,6 +105,10 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
         check: () => leadership.check(),
       }),
     });
+    unread = () => {
+      const sentences = source.unread().map(unreadSentence);
+      return sentences.length === 0 ? undefined : `nothing is planned: ${sentences.join(' ')}`;
+    };
     source.start();
     await untilAborted([stopping.signal, leadership.lost]);
     await loop.stop();

@@ -2,6 +2,8 @@
 import type { HostFact, NetworkFact, ShardFact } from '../domain/facts.ts';
 import type { BlockAffinity, EndpointSlice, IpamBlock, Node, Service, World } from '../domain/world.ts';
 import type { Prefix } from '../domain/ip.ts';
+import type { UnreadKind } from '../domain/unread-kinds.ts';
+import { isForbidden, isNotFound } from '../kubernetes/api-error.ts';
 import type { Client } from '../kubernetes/client.ts';
 import { blockAffinityReader } from '../kubernetes/read-block-affinity.ts';
 import { endpointSliceReader } from '../kubernetes/read-endpoint-slice.ts';
@@ -23,11 +25,13 @@ import {
   POLICIES,
   REPORTS,
   SERVICES,
+  resourceName,
   SHARDS,
   type Resource,
 } from '../kubernetes/resources.ts';
 import type { Reader } from '../kubernetes/schema.ts';
 import { WatchCache, type WatchCacheOptions } from '../kubernetes/watch-cache.ts';
+import { describeError, type WorldError } from '../runtime/errors.ts';
 
 export type WatchCallbacks = Pick<WatchCacheOptions<unknown>, 'clock' | 'onChange' | 'onFailure' | 'onBug'>;
 
@@ -41,6 +45,8 @@ export interface WorldSource {
   readonly reports: WatchCache<StoredReport>;
   /** The world as it is now; undefined until all watches are in sync. */
   world(): World | undefined;
+  /** Kinds that have never been listed in full, once that has failed: they are what `world` waits for. */
+  unread(): UnreadKind[];
   /** Objects that are there and cannot be read: their last readable value counts. */
   unreadable(): { readonly kind: string; readonly name: string; readonly message: string }[];
   start(): void;
@@ -53,14 +59,19 @@ export interface WorldCallbacks extends WatchCallbacks {
 }
 
 export function worldSource(client: Client, { onReport, ...callbacks }: WorldCallbacks): WorldSource {
-  const caches: { readonly kind: string; readonly cache: WatchCache<unknown> }[] = [];
+  const caches: { readonly resource: Resource; readonly cache: WatchCache<unknown> }[] = [];
   const watch = <T>(
     resource: Resource,
     read: Reader<T>,
     special: Partial<Pick<WatchCacheOptions<T>, 'significant' | 'onChange'>> = {},
   ): WatchCache<T> => {
-    const cache = new WatchCache<T>({ client, resource, read, ...callbacks, ...special });
-    caches.push({ kind: resource.kind, cache: cache as WatchCache<unknown> });
+    const onFailure: WatchCallbacks['onFailure'] = (error, retryMs) => {
+      callbacks.onFailure(error, retryMs);
+      // That nothing can be planned has to be said.
+      if (!cache.synced) callbacks.onChange();
+    };
+    const cache = new WatchCache<T>({ client, resource, read, ...callbacks, onFailure, ...special });
+    caches.push({ resource, cache: cache as WatchCache<unknown> });
     return cache;
   };
   const policies = watch(POLICIES, policyReader(), { significant: ({ policy }) => policy });
@@ -89,8 +100,12 @@ export function worldSource(client: Client, { onReport, ...callbacks }: WorldCal
             pools: pools.values(),
           }
         : undefined,
+    unread: () =>
+      caches.flatMap(({ resource, cache: { synced, failure } }) =>
+        synced || failure === undefined ? [] : [unreadKind(resource, failure)],
+      ),
     unreadable: () =>
-      caches.flatMap(({ kind, cache }) =>
+      caches.flatMap(({ resource: { kind }, cache }) =>
         [...cache.unreadable()].map(([name, message]) => ({ kind, name, message })),
       ),
     start: () => caches.forEach(({ cache }) => cache.start()),
@@ -98,4 +113,9 @@ export function worldSource(client: Client, { onReport, ...callbacks }: WorldCal
       await Promise.all(caches.map(({ cache }) => cache.stop()));
     },
   };
+}
+
+function unreadKind(resource: Resource, error: WorldError): UnreadKind {
+  const why = isNotFound(error) ? 'missing' : isForbidden(error) ? 'forbidden' : 'failing';
+  return { resource: resourceName(resource), why, reason: describeError(error) };
 }

@@ -32,14 +32,18 @@ interface Crd {
   };
 }
 
+export interface TestClusterOptions extends ControlPlaneOptions {
+  /** With Calico's kinds, as by default; without them `addCalico` brings them later. */
+  readonly calico?: boolean;
+}
+
 /** Resolves when every kind of ours and of Calico's can be listed. */
-export async function startTestCluster(options: ControlPlaneOptions = {}): Promise<TestCluster> {
+export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const controlPlane = await startControlPlane(options);
   const admin = new Client({ kubeconfig: controlPlane.adminKubeconfig });
   try {
-    const crds = [...ourCrds(), ...(CALICO_CRDS as readonly Crd[])];
-    await Promise.all(crds.map((crd) => admin.create(CRDS, crd)));
-    await Promise.all(crds.map((crd) => untilServed(admin, crd)));
+    await addCrds(admin, ourCrds());
+    if (options.calico !== false) await addCalico(admin);
   } catch (error) {
     await controlPlane.stop();
     throw error;
@@ -52,6 +56,16 @@ export async function startTestCluster(options: ControlPlaneOptions = {}): Promi
       await admin.close();
     },
   };
+}
+
+/** Resolves when Calico's kinds can be listed. */
+export async function addCalico(admin: Client): Promise<void> {
+  await addCrds(admin, CALICO_CRDS as readonly Crd[]);
+}
+
+async function addCrds(admin: Client, crds: readonly Crd[]): Promise<void> {
+  await Promise.all(crds.map((crd) => admin.create(CRDS, crd)));
+  await Promise.all(crds.map((crd) => untilServed(admin, crd)));
 }
 
 /** The CRDs that ship, as they stand in the chart. */

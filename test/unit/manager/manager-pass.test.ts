@@ -4,11 +4,19 @@ import { eventRecorder } from '../../../app/kubernetes/events.ts';
 import { LeadershipLostError } from '../../../app/kubernetes/lease.ts';
 import { EVENTS, NODES, POLICIES, REPORTS, SERVICES, SHARDS } from '../../../app/kubernetes/resources.ts';
 import { managerPass } from '../../../app/manager/manager-pass.ts';
+import { worldSource, type WorldSource } from '../../../app/manager/world-source.ts';
 import { capturedLog, type CapturedLog } from '../../support/captured-log.ts';
 import { managerCluster, type ManagerCluster } from '../../support/manager-cluster.ts';
 import { until } from '../../support/until.ts';
 
 const WAIT_MS = 30_000;
+
+interface ConditionText {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
 
 interface Manager {
   readonly cluster: ManagerCluster;
@@ -55,6 +63,35 @@ function manager(): Manager {
   return made;
 }
 
+/** Another manager of the same cluster, whose watches may fail. */
+function successor(
+  { api, clock }: ManagerCluster,
+  { log }: CapturedLog,
+): Pick<Manager, 'pass'> & {
+  readonly source: WorldSource;
+} {
+  const nothing = (): void => undefined;
+  const source = worldSource(api.client, {
+    clock,
+    onChange: nothing,
+    onReport: nothing,
+    onFailure: nothing,
+    onBug: (error) => {
+      throw error;
+    },
+  });
+  const pass = managerPass({
+    client: api.client,
+    source,
+    clock,
+    log,
+    events: { report: async () => Promise.resolve(), forget: nothing },
+    settings: { parameters: DEFAULT_PARAMETERS, guardMode: 'enforce', stageWaitMs: WAIT_MS },
+    check: nothing,
+  });
+  return { source, pass };
+}
+
 describe('managerPass', () => {
   let made: Manager;
   let cluster: ManagerCluster;
@@ -63,6 +100,13 @@ describe('managerPass', () => {
     const status = cluster.api.get(POLICIES, name)?.status as
       { conditions: { type: string; status: string }[] } | undefined;
     return Object.fromEntries((status?.conditions ?? []).map((entry) => [entry.type, entry.status]));
+  };
+  const lastStatus = (): { readonly figures: object; readonly programmed: ConditionText } => {
+    const status = cluster.api.get(POLICIES, 'sample')?.status as {
+      readonly conditions: ConditionText[];
+    };
+    const { conditions: all, ...figures } = status;
+    return { figures, programmed: all.find(({ type }) => type === 'Programmed')! };
   };
   /** All hosts answer and passes run until nothing is written. */
   const settle = async (): Promise<void> => {
@@ -85,22 +129,51 @@ describe('managerPass', () => {
   it('does nothing before every watch has delivered its first list', async () => {
     cluster.policy('sample');
     cluster.kubeDns();
-    const { source, api, clock } = cluster;
-    const early = managerPass({
-      client: api.client,
-      source,
-      clock,
-      log: made.log.log,
-      events: { report: async () => Promise.resolve(), forget: () => undefined },
-      settings: { parameters: DEFAULT_PARAMETERS, guardMode: 'enforce', stageWaitMs: WAIT_MS },
-      check: () => undefined,
-    });
+    const { source, pass: early } = successor(cluster, made.log);
     expect(await early()).to.equal(undefined);
     source.policies.start();
     source.shards.start();
     await until('some lists are there', () => source.policies.synced && source.shards.synced);
     expect(await early()).to.equal(undefined);
     expect(cluster.written()).to.deep.equal([]);
+    await source.stop();
+  });
+
+  it('says which kinds it waits for, and keeps the figures that were written before', async () => {
+    cluster.policy('sample');
+    cluster.kubeDns();
+    await settle();
+    const { figures, programmed } = lastStatus();
+    expect(programmed.status).to.equal('True');
+
+    const later = successor(cluster, made.log);
+    const end = cluster.api.fail('list ippools', { status: 404, reason: 'NotFound' });
+    later.source.start();
+    await until('it has failed', () => later.source.unread().length === 1 && later.source.policies.synced);
+    await later.pass();
+    await later.pass();
+    expect(lastStatus().figures).to.deep.equal(figures);
+    expect(lastStatus().programmed).to.include({ status: 'Unknown', reason: 'KindMissing' });
+    expect(lastStatus().programmed.message).to.contain(
+      'does not serve ippools.crd.projectcalico.org: install Calico',
+    );
+    expect(cluster.written()).to.deep.equal(['patch ipsecpolicies/sample']);
+    const said = (): string[] => made.log.lines.map(({ msg }) => String(msg));
+    expect(said().filter((msg) => msg.startsWith('cannot read a kind'))).to.have.length(1);
+
+    end();
+    await later.source.stop();
+  });
+
+  it('leaves conditions alone while the API server only stumbles', async () => {
+    cluster.policy('sample');
+    const later = successor(cluster, made.log);
+    cluster.api.fail('list ippools', { status: 500, reason: 'InternalError' });
+    later.source.start();
+    await until('it has failed', () => later.source.unread().length === 1 && later.source.policies.synced);
+    await later.pass();
+    expect(cluster.written()).to.deep.equal([]);
+    await later.source.stop();
   });
 
   it('writes each fact and the status of the policy once', async () => {
