@@ -1,21 +1,22 @@
 // One program: `manager`, `agent`, `withdraw` and `plan`. Reads settings, wires, runs until a signal; decides nothing.
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { runAgent } from '../agent/run-agent.ts';
 import { runManager } from '../manager/run-manager.ts';
 import { withdraw } from '../manager/withdraw.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { describeError, FileError, isWorldError } from '../runtime/errors.ts';
+import { describeError, isWorldError } from '../runtime/errors.ts';
 import { createLog } from '../runtime/log.ts';
 import { readSettings } from '../runtime/settings.ts';
+import { settingsHelp } from '../runtime/settings-text.ts';
 import { dieOfBug, untilSignal } from '../runtime/shutdown.ts';
-import { planFromDump } from './plan-command.ts';
+import { runPlan } from './run-plan.ts';
 
 const USAGE = `usage: ipsec-policy-operator COMMAND
   manager        writes shared facts from policies; one of several leads
   agent          keeps charon of this host as the facts say
   withdraw       takes all policies and all protection away, before the application is removed; always ends well
-  plan FILE      a dump of the cluster (YAML, - for stdin) in, what each host would load out; offline
+  plan FILE      a dump of the cluster (YAML, - for stdin) in, what each host would load out; offline. Ends with 0 when all that
+                 is asked for would be protected, 1 when not (lines with # say why), 66 when FILE is no dump of a cluster
+  --help         this text and the environment variables
 `;
 
 async function run(program: 'manager' | 'agent'): Promise<void> {
@@ -58,27 +59,26 @@ async function runWithdraw(): Promise<void> {
   }
 }
 
-async function readDumpFile(file: string): Promise<string> {
-  try {
-    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
-  } catch (error) {
-    throw new FileError(`cannot read ${file}`, error);
-  }
-}
-
 async function main(args: readonly string[]): Promise<number> {
   const [command, file] = args;
+  const isAlone = args.length === 1;
   switch (command) {
     case 'manager':
     case 'agent':
+      if (!isAlone) break;
       await run(command);
       return 0;
     case 'withdraw':
+      if (!isAlone) break;
       await runWithdraw();
       return 0;
     case 'plan':
       if (file === undefined || args.length !== 2) break;
-      process.stdout.write(planFromDump(await readDumpFile(file)));
+      return runPlan(file);
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(`${USAGE}\n${settingsHelp()}`);
       return 0;
     default:
   }

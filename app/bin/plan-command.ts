@@ -15,25 +15,43 @@ import { isSameShard, rollOut } from '../domain/roll-out.ts';
 import { renderPlans } from '../swanctl/plan-text.ts';
 import { readDump } from './read-dump.ts';
 
+/** What `plan` prints, and how many of its comments are problems: none, and all that the policies ask for is protected. */
+export interface PrintedPlan {
+  readonly text: string;
+  readonly problems: number;
+}
+
 /**
  * Problems as comments, then the conf file of each host under a line `### <host>`, with that host's own problems before it.
  * The same objects in any order, the same text. Throws DumpError.
  */
-export function planFromDump(yaml: string): string {
-  const { world, unreadable } = readDump(yaml);
+export function planFromDump(yaml: string): PrintedPlan {
+  const { world, unreadable, refused, missing } = readDump(yaml);
   const resolved = resolve(world);
   const facts = settle(resolved);
   const general = [
+    ...missing.map((message) => comment(`missing: ${message}`)),
+    ...refused.map((message) =>
+      comment(`refused: ${message}. Not planned: the API server would not take it`),
+    ),
     ...unreadable.map((message) => comment(`not readable: ${message}`)),
     ...resolved.rows.flatMap((row) => row.problems).map(problemComment),
     ...resolved.problems.map(problemComment),
-    ...(resolved.hosts.length > 0 ? [] : [comment('no Node in the dump carries the label of the agent')]),
+    ...(resolved.hosts.length > 0 || world.nodes.length === 0 ? [] : [comment(NO_AGENTS)]),
   ];
-  const files = [...renderPlans(facts)].map(([host, text]) =>
-    [`### ${host}\n`, ...planHost(facts, host).problems.map(problemComment), text].join(''),
-  );
-  return [...new Set(general), ...files].join('');
+  const ofHosts = [...renderPlans(facts)].map(([host, file]) => {
+    const problems = planHost(facts, host).problems.map(problemComment);
+    return { problems: problems.length, text: [`### ${host}\n`, ...problems, file].join('') };
+  });
+  const comments = [...new Set(general)];
+  return {
+    text: [...comments, ...ofHosts.map(({ text }) => text)].join(''),
+    problems: ofHosts.reduce((sum, { problems }) => sum + problems, comments.length),
+  };
 }
+
+const NO_AGENTS =
+  'no Node in the dump carries the label of the agent, so nothing is protected: label hosts ipsec-policy-agent-operator=enabled';
 
 function problemComment({ reason, subject, message }: Problem): string {
   return comment(`${reason} ${subject}: ${message}`);

@@ -3,6 +3,7 @@
 import { Ajv, type SchemaObject, type ValidateFunction } from 'ajv';
 import type { HostName } from '../domain/facts.ts';
 import { parseAddress, parsePrefix, type Address, type Prefix } from '../domain/ip.ts';
+import { schemaSentences } from '../runtime/schema-errors.ts';
 import { parsePort, PROTOCOLS, type Port, type Protocol } from '../domain/ports.ts';
 
 /** ignored: an object that is none of our business (a slice without a service, a block marked as deleted). */
@@ -65,10 +66,9 @@ type Conversion<Raw, T> = (raw: Raw) => T | undefined;
 
 /** A reader of objects of this shape; `convert` gives undefined for what is none of our business. */
 export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw, T>): Reader<T> {
-  const ajv = checker();
-  const isRaw: ValidateFunction<Raw> = ajv.compile(schema);
+  const isRaw = compileOnce<Raw>(schema);
   return (object) => {
-    if (!isRaw(object)) return { kind: 'unreadable', message: ajv.errorsText(isRaw.errors, { dataVar: '' }) };
+    if (!isRaw(object)) return { kind: 'unreadable', message: schemaSentences(isRaw.errors).join(', ') };
     try {
       const value = convert(object);
       return value === undefined ? { kind: 'ignored' } : { kind: 'value', value };
@@ -79,6 +79,11 @@ export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw
   };
 }
 
+/** Whether a value has this shape; what is wrong stands in `errors`. The same schema is compiled once. */
+export function compileOnce<Raw>(schema: SchemaObject): ValidateFunction<Raw> {
+  return checker().compile<Raw>(schema);
+}
+
 let shared: Ajv | undefined;
 
 /**
@@ -86,7 +91,15 @@ let shared: Ajv | undefined;
  * compiling that one took a third of a second at each start, and 25 MB (test/bench/manager.ts).
  */
 function checker(): Ajv {
-  shared ??= new Ajv({ allowUnionTypes: true, meta: false, validateSchema: false });
+  shared ??= new Ajv({
+    allowUnionTypes: true,
+    meta: false,
+    validateSchema: false,
+    // Values go into the sentences.
+    verbose: true,
+    // Of a CRD's schema; policy-rules.ts looks at them.
+    keywords: ['x-kubernetes-list-type', 'x-kubernetes-validations'],
+  });
   return shared;
 }
 

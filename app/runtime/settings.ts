@@ -1,13 +1,18 @@
-// Every setting in one table: read once from the environment, checked, frozen. The table is also the reference page.
+// Every setting in one table: read once from the environment, checked, frozen. The table is also the reference page, by way of
+// settings-text.ts.
 import { Ajv, type ErrorObject } from 'ajv';
 import { SettingsError } from './errors.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { schemaSentences, shownValue } from './schema-errors.ts';
 
-interface Setting {
+/** One environment variable. */
+export interface Setting {
   /** Environment variable. */
   readonly env: string;
   /** JSON schema of one value; `default` makes it optional. */
   readonly schema: Readonly<Record<string, unknown>>;
+  /** What the pattern of the schema allows, in words, with an example. */
+  readonly form?: string;
   readonly help: string;
   /** Which program reads it. */
   readonly program: 'both' | 'manager' | 'agent';
@@ -19,11 +24,14 @@ const seconds = (defaultSeconds: number, minimum = 1): Record<string, unknown> =
   maximum: 604_800,
   default: defaultSeconds,
 });
-const proposal = (value: string): Record<string, unknown> => ({
-  type: 'string',
-  pattern: '^[a-z0-9-]{3,100}$',
-  default: value,
+const proposal = (value: string): Pick<Setting, 'schema' | 'form'> => ({
+  schema: { type: 'string', pattern: '^[a-z0-9-]{3,100}$', default: value },
+  form: `algorithms in strongSwan's words joined by "-", e.g. ${value}`,
 });
+
+/** Names of Nodes and pods. */
+const SUBDOMAIN = '[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?';
+const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 
 /** Names are the fields of `Settings`; times are in the unit the name ends in. */
 export const SETTINGS = {
@@ -53,13 +61,15 @@ export const SETTINGS = {
   },
   namespace: {
     env: 'POD_NAMESPACE',
-    schema: { type: 'string', default: 'ipsec-policy-operator' },
+    schema: { type: 'string', pattern: `^${LABEL}$`, default: 'ipsec-policy-operator' },
+    form: 'the name of a namespace: lower-case letters, digits and "-", e.g. kube-system',
     help: 'Namespace of the leader Lease and of events',
     program: 'manager',
   },
   identity: {
     env: 'POD_NAME',
-    schema: { type: 'string', default: '' },
+    schema: { type: 'string', pattern: `^(${SUBDOMAIN})?$`, default: '' },
+    form: 'the name of a pod: lower-case letters, digits, "-" and ".", e.g. ipsec-policy-manager-0',
     help: 'Name in the leader Lease; empty: the host name and a random part',
     program: 'manager',
   },
@@ -77,13 +87,13 @@ export const SETTINGS = {
   },
   ikeProposal: {
     env: 'IKE_PROPOSAL',
-    schema: proposal('aes128-sha256-prfaesxcbc-modp3072'),
+    ...proposal('aes128-sha256-prfaesxcbc-modp3072'),
     help: 'IKE proposal of all connections',
     program: 'manager',
   },
   espProposal: {
     env: 'ESP_PROPOSAL',
-    schema: proposal('aes128gcm16'),
+    ...proposal('aes128gcm16'),
     help: 'ESP proposal of all children',
     program: 'manager',
   },
@@ -109,6 +119,7 @@ export const SETTINGS = {
   caId: {
     env: 'CA_ID',
     schema: { type: 'string', pattern: '^$|^[A-Za-z0-9 =,._-]{1,200}$', default: '' },
+    form: 'a distinguished name of letters, digits, blanks and =,._- (200 characters at most), e.g. CN=starlingx',
     help: 'Subject of the CA that must have issued the certificate of a peer; empty: any CA of the platform',
     program: 'manager',
   },
@@ -120,25 +131,29 @@ export const SETTINGS = {
   },
   nodeName: {
     env: 'NODE_NAME',
-    schema: { type: 'string', pattern: '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$' },
+    schema: { type: 'string', pattern: `^${SUBDOMAIN}$` },
+    form: 'the name of a Node: lower-case letters, digits, "-" and ".", e.g. controller-0',
     help: 'Name of the Node the agent runs on',
     program: 'agent',
   },
   viciSocket: {
     env: 'VICI_SOCKET',
-    schema: { type: 'string', default: '/var/run/charon.vici' },
+    schema: { type: 'string', pattern: '^/', default: '/var/run/charon.vici' },
+    form: 'a path from the root, e.g. /var/run/charon.vici',
     help: "charon's VICI socket",
     program: 'agent',
   },
   confFile: {
     env: 'CONF_FILE',
-    schema: { type: 'string', pattern: '\\.conf$', default: '/etc/swanctl/conf.d/k8s-nodes.conf' },
+    schema: { type: 'string', pattern: '^/.*\\.conf$', default: '/etc/swanctl/conf.d/k8s-nodes.conf' },
+    form: 'a path from the root that ends in .conf, e.g. /etc/swanctl/conf.d/k8s-nodes.conf',
     help: 'Our file of connections',
     program: 'agent',
   },
   localInterfaces: {
     env: 'LOCAL_INTERFACES',
     schema: { type: 'string', pattern: '^[a-z0-9]{1,14}\\*?$', default: 'cali*' },
+    form: 'the name of an interface, of lower-case letters and digits, with * at the end for all that begin so, e.g. cali*',
     help: 'Interfaces of the pods of a host; what comes from or goes to them has not left the host',
     program: 'agent',
   },
@@ -172,11 +187,11 @@ export function readSettings(program: 'manager' | 'agent', environment: NodeJS.P
     properties: Object.fromEntries(entries.map(([, { env, schema: one }]) => [env, one])),
     required: entries.filter(([, { schema: one }]) => one['default'] === undefined).map(([, { env }]) => env),
   };
-  const coercing = { coerceTypes: true, useDefaults: true, allErrors: true, strict: false } as const;
+  const coercing = { coerceTypes: true, useDefaults: true, allErrors: true, verbose: true } as const;
   const validate = new Ajv({ ...coercing, meta: false, validateSchema: false }).compile(schema);
   if (!validate(given)) {
-    const helps = new Map(entries.map(([, { env, help }]) => [env, help]));
-    const details = (validate.errors ?? []).map((error) => describe(error, helps));
+    const table = new Map(entries.map(([, setting]) => [setting.env, setting]));
+    const details = (validate.errors ?? []).map((error) => describe(error, table));
     throw new SettingsError(`wrong settings: ${details.join('; ')}`);
   }
   const defaults = Object.entries<Setting>(SETTINGS).map(([name, { schema: one }]) => [
@@ -187,17 +202,30 @@ export function readSettings(program: 'manager' | 'agent', environment: NodeJS.P
   return Object.freeze(Object.fromEntries([...defaults, ...read])) as Settings;
 }
 
-/** Names the variable, what is wrong with it, and what it is. */
-function describe(error: ErrorObject, helps: ReadonlyMap<string, string>): string {
-  const params = error.params as Readonly<Record<string, unknown>>;
-  if (error.keyword === 'required') {
-    const env = String(params['missingProperty']);
-    return `${env} is missing: ${helps.get(env) ?? ''}`;
-  }
-  const env = error.instancePath.slice(1);
-  return `${env} ${error.message ?? ''}${allowed(params)}: ${helps.get(env) ?? ''}`;
+/** Names the variable, what is wrong with it, what may be set, and what it is for. */
+function describe(error: ErrorObject, table: ReadonlyMap<string, Setting>): string {
+  const { missingProperty } = error.params as { readonly missingProperty?: string };
+  const setting = table.get(missingProperty ?? error.instancePath.slice(1));
+  const form = error.keyword === 'pattern' ? setting?.form : undefined;
+  const wrong =
+    form === undefined
+      ? schemaSentences([error]).join('')
+      : `${setting?.env ?? ''} must be ${form}, not ${shownValue(error.data)}`;
+  return `${wrong} (${setting?.help ?? ''})`;
 }
 
-function allowed(params: Readonly<Record<string, unknown>>): string {
-  return Array.isArray(params['allowedValues']) ? ` (${params['allowedValues'].join(', ')})` : '';
+/** What may be set, in words; empty when anything may. */
+export function allowedWords({ schema, form }: Setting): string {
+  const {
+    enum: choices,
+    minimum,
+    maximum,
+  } = schema as {
+    readonly enum?: readonly string[];
+    readonly minimum?: number;
+    readonly maximum?: number;
+  };
+  if (choices !== undefined) return choices.join(', ');
+  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
+  return form ?? '';
 }

@@ -4,7 +4,11 @@ import { load } from 'js-yaml';
 import { ApiError } from '../../app/kubernetes/api-error.ts';
 import { HOSTS, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
 import { policyObject, type RowText } from '../support/kubernetes-objects.ts';
+import { ACCEPTED, ACCEPTED_OBJECTS, REFUSED, REFUSED_OBJECTS } from '../support/policy-samples.ts';
+import { kubectl } from '../support/service-accounts.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
+
+const TYPE = { apiVersion: 'starlingx.io/v1', kind: 'IPsecPolicy' };
 
 const SEED_POLICY = `
 apiVersion: starlingx.io/v1
@@ -25,108 +29,6 @@ spec:
       servicens: cert-manager
       serviceports: tcp/9402
 `;
-
-const PORTS_HELP =
-  'write protocol/port pairs separated by single commas, without blanks, e.g. udp/53,tcp/9153';
-const NAME_HELP = 'write letters, digits, "-", "_" and "."';
-const SERVICE_HELP = 'as "kubectl get services" shows it';
-const NAMESPACE_HELP = 'as "kubectl get namespaces" shows it';
-
-const ACCEPTED: readonly { readonly what: string; readonly rows: readonly RowText[] }[] = [
-  { what: 'one port', rows: [{ serviceports: 'tcp/443' }] },
-  { what: 'the lowest and the highest port', rows: [{ serviceports: 'tcp/1,udp/65535' }] },
-  { what: 'sctp', rows: [{ serviceports: 'sctp/36412' }] },
-  { what: 'a port twice, which counts once', rows: [{ serviceports: 'tcp/53,tcp/53' }] },
-  { what: 'two rows for one service, which add up', rows: [{ name: 'a' }, { name: 'b' }] },
-  { what: 'names of 63 characters', rows: [{ name: 'n'.repeat(63), servicename: 's'.repeat(63) }] },
-  {
-    what: 'the longest list of the longest rows',
-    rows: Array.from({ length: 256 }, (_, i) => ({
-      name: `${'n'.repeat(60)}${100 + i}`,
-      serviceports: Array.from({ length: 93 }, (_unused, port) => `udp/${60_000 + port}`).join(','),
-    })),
-  },
-];
-
-const REFUSED: readonly {
-  readonly what: string;
-  readonly rows: readonly RowText[];
-  readonly says: string;
-}[] = [
-  ...[
-    'tcp',
-    'tcp/',
-    '/53',
-    'tcp/0',
-    'tcp/65536',
-    'tcp/99999',
-    'tcp/053',
-    'tcp/53,,udp/53',
-    'tcp/53,',
-    ',tcp/53',
-    '',
-  ].map(ports),
-  ...['TCP/53', 'Udp/53', 'icmp/1', 'esp/50', '53', 'tcp/domain', 'tcp/53-60', 'tcp/-1', 'tcp/5.3'].map(
-    ports,
-  ),
-  ...[' ', ' tcp/53', 'tcp/53 ', 'tcp/53, udp/53', 'tcp /53', 'tcp/53\n', 'tcp/53;udp/53'].map(ports),
-  {
-    what: '10,000 characters of ports',
-    rows: [{ serviceports: 'tcp/53,'.repeat(1428) + 'tcp/'.repeat(1) }],
-    says: 'serviceports: Too long: may not be more than 1024 bytes',
-  },
-  {
-    what: 'two rows of one name',
-    rows: [{}, {}],
-    says: 'two rows have the same name: give each row its own name',
-  },
-  {
-    what: 'an empty list',
-    rows: [],
-    says: 'the list is empty: name at least one service, or delete the IPsecPolicy',
-  },
-  {
-    what: '1,000 rows',
-    rows: Array.from({ length: 1000 }, (_, i) => ({ name: `row-${i}` })),
-    says: 'spec.policies: Too many: 1000: must have at most 256 items',
-  },
-  ...[
-    '',
-    ' ',
-    'a b',
-    'a;reboot',
-    '$(reboot)',
-    '`x`',
-    'a}b',
-    'a{',
-    'a"b',
-    "a'b",
-    'a#b',
-    'a\nb',
-    '-a',
-    'a/../b',
-    'ä',
-  ].map((name) => ({ what: `a row named ${JSON.stringify(name)}`, rows: [{ name }], says: NAME_HELP })),
-  ...['', 'Kube-DNS', 'a.b', 'a b', 'a;reboot', 'a}b', 'a_b', '-a', 'a-', '../a'].map((servicename) => ({
-    what: `a service named ${JSON.stringify(servicename)}`,
-    rows: [{ servicename }],
-    says: SERVICE_HELP,
-  })),
-  ...['', 'Kube', 'kube.system', 'a}b', '$x', 'a\n'].map((servicens) => ({
-    what: `a namespace named ${JSON.stringify(servicens)}`,
-    rows: [{ servicens }],
-    says: NAMESPACE_HELP,
-  })),
-  {
-    what: 'a name of 64 characters',
-    rows: [{ servicename: 's'.repeat(64) }],
-    says: 'servicename: Too long: may not be more than 63 bytes',
-  },
-];
-
-function ports(serviceports: string): { what: string; rows: RowText[]; says: string } {
-  return { what: `the ports ${JSON.stringify(serviceports)}`, rows: [{ serviceports }], says: PORTS_HELP };
-}
 
 describe('the CRDs in a real API server', function () {
   this.timeout(60_000);
@@ -163,12 +65,24 @@ describe('the CRDs in a real API server', function () {
       expect(await refusalOf(policyObject('refused', rows))).to.contain(says);
     });
 
-  for (const field of ['name', 'servicename', 'servicens', 'serviceports'])
-    it(`refuse a row without ${field}`, async () => {
-      const row = { name: 'a', servicename: 'b', servicens: 'c', serviceports: 'tcp/1', [field]: undefined };
-      const message = await refusalOf({ metadata: { name: 'refused' }, spec: { policies: [row] } });
-      expect(message).to.contain(`spec.policies[0].${field}: Required value`);
+  for (const { what, object } of ACCEPTED_OBJECTS)
+    it(`accept ${what}`, async () => {
+      await cluster.admin.create(POLICIES, object);
+      await cluster.admin.delete(POLICIES, (object as { metadata: { name: string } }).metadata);
     });
+
+  for (const { what, object } of REFUSED_OBJECTS)
+    it(`refuse ${what}`, async () => {
+      expect(await refusalOf(object)).to.contain('is invalid');
+    });
+
+  it('refuse through kubectl a field that nobody knows', async () => {
+    const object = policyObject('strange', [{ servicenamespace: 'typed wrongly' } as RowText]);
+    const error: unknown = await kubectl(cluster, ['apply', '-f', '-'], { ...TYPE, ...object }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(String(error)).to.contain('unknown field "spec.policies[0].servicenamespace"');
+  });
 
   it('name the value that was refused', async () => {
     const message = await refusalOf(policyObject('refused', [{ serviceports: 'tcp/53,icmp/1' }]));

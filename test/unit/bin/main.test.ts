@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { SETTINGS } from '../../../app/runtime/settings.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const CLUSTER = join(ROOT, 'test/golden/plan-command/cluster.yaml');
@@ -33,7 +34,8 @@ function run(
 }
 
 describe('main', function () {
-  this.timeout(20_000);
+  // Each starts a program or several: not how fast, but what it says.
+  this.timeout(120_000);
 
   it('prints the plan of a file, or of its standard input', async () => {
     const plan = readFileSync(join(ROOT, 'test/golden/plan-command/plan.txt'), 'utf8');
@@ -43,10 +45,10 @@ describe('main', function () {
 
   it('says in one line what is wrong with a dump or a file, without a stack', async () => {
     const missing = await run(['plan', '/no/such/file']);
-    expect([missing.code, missing.stdout]).to.deep.equal([1, '']);
+    expect([missing.code, missing.stdout]).to.deep.equal([66, '']);
     expect(missing.stderr).to.match(/^error: cannot read \/no\/such\/file: ENOENT.*\n$/);
     const broken = await run(['plan', '-'], 'items: [');
-    expect(broken.code).to.equal(1);
+    expect(broken.code).to.equal(66);
     expect(broken.stderr).to.match(/^error: the dump is not YAML: .*\n$/);
   });
 
@@ -68,8 +70,29 @@ describe('main', function () {
       expect(ended.stderr).to.match(says);
     });
 
-  it('says how it is used', async () => {
-    for (const args of [[], ['plan', 'a', 'b']]) {
+  it('ends a plan with problems by 1, and says on standard error that there are some', async () => {
+    const unprotected = readFileSync(CLUSTER, 'utf8').replaceAll(
+      'servicename: kube-dns',
+      'servicename: no-such',
+    );
+    const ended = await run(['plan', '-'], unprotected);
+    expect(ended.code).to.equal(1);
+    expect(ended.stdout).to.match(/^# ServiceNotFound kube-system\/no-such: /);
+    expect(ended.stderr).to.equal('1 problem: see the lines with # in what was printed\n');
+  });
+
+  it('explains itself and its settings', async () => {
+    for (const option of ['--help', '-h', 'help']) {
+      const ended = await run([option]);
+      expect([ended.code, ended.stderr]).to.deep.equal([0, '']);
+      for (const { env } of Object.values(SETTINGS))
+        expect(ended.stdout).to.match(new RegExp(`^  ${env} `, 'm'));
+    }
+  });
+
+  it('says how it is used instead of doing something else', async () => {
+    const surplus = ['manager', 'agent', 'withdraw'].map((command) => [command, '--help']);
+    for (const args of [[], ['no-such'], ['plan'], ['plan', 'a', 'b'], ...surplus]) {
       const ended = await run(args);
       expect([ended.code, ended.stdout]).to.deep.equal([64, '']);
       expect(ended.stderr).to.match(/^usage: ipsec-policy-operator COMMAND\n/);

@@ -76,7 +76,11 @@ table('policyReader', policyReader, [
       status: undefined,
     },
   },
-  { what: 'refuses a policy without spec', object: { metadata: { name: 'p' } }, unreadable: "'spec'" },
+  {
+    what: 'refuses a policy without spec',
+    object: { metadata: { name: 'p' } },
+    unreadable: 'spec is missing',
+  },
 ]);
 
 table('serviceReader', serviceReader, [
@@ -322,7 +326,7 @@ table('networkReader', networkReader, [
   {
     what: 'refuses what it does not know',
     object: withParameter({ updown: '/bin/sh' }),
-    unreadable: 'additional',
+    unreadable: 'spec.parameters.updown is no field that is known here',
   },
 ]);
 
@@ -379,6 +383,6 @@ table('reportReader', reportReader, [
   {
     what: 'refuses half a status',
     object: { metadata: { name: 'worker-0' }, status: { networkUid: 'x' } },
-    unreadable: "'loaded'",
+    unreadable: 'status.loaded is missing',
   },
 ]);
