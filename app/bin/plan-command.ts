@@ -13,7 +13,7 @@ import type { Problem } from '../domain/problem.ts';
 import { resolve, type Resolved } from '../domain/resolve.ts';
 import { isSameShard, rollOut } from '../domain/roll-out.ts';
 import { renderPlans } from '../swanctl/plan-text.ts';
-import { readDump } from './read-dump.ts';
+import { HOW_TO, readDump } from './read-dump.ts';
 
 /** What `plan` prints, and how many of its comments are problems: none, and all that the policies ask for is protected. */
 export interface PrintedPlan {
@@ -31,6 +31,7 @@ export function planFromDump(yaml: string): PrintedPlan {
   const facts = settle(resolved);
   const general = [
     ...missing.map((message) => comment(`missing: ${message}`)),
+    ...(missing.length === 0 ? [] : [comment(`a dump that has all: ${HOW_TO}`)]),
     ...refused.map((message) =>
       comment(`refused: ${message}. Not planned: the API server would not take it`),
     ),
@@ -46,7 +47,10 @@ export function planFromDump(yaml: string): PrintedPlan {
   const comments = [...new Set(general)];
   return {
     text: [...comments, ...ofHosts.map(({ text }) => text)].join(''),
-    problems: ofHosts.reduce((sum, { problems }) => sum + problems, comments.length),
+    problems: ofHosts.reduce(
+      (sum, { problems }) => sum + problems,
+      comments.length - (missing.length > 0 ? 1 : 0),
+    ),
   };
 }
 

@@ -67,7 +67,7 @@ export function readDump(yaml: string): Dump {
   const there = new Set(objects.map(kindOf));
   const missing = Object.entries(NEEDED)
     .filter(([kind]) => !there.has(kind))
-    .map(([kind, unknown]) => `no ${kind} is in the dump, so ${unknown}; make it with: ${HOW_TO}`);
+    .map(([kind, unknown]) => `no ${kind} is in the dump, so ${unknown}`);
   return { world, unreadable: unreadable.sort(compareText), refused, missing };
 }
 
@@ -86,7 +86,8 @@ function admit(objects: readonly unknown[]): { refused: string[]; admitted: unkn
   return { refused: refused.sort(compareText), admitted };
 }
 
-const HOW_TO =
+/** Everything that a plan needs. */
+export const HOW_TO =
   'kubectl get ipsecpolicies,services,endpointslices,nodes,ipamblocks.crd.projectcalico.org,blockaffinities.crd.projectcalico.org,ippools.crd.projectcalico.org -A -o yaml';
 
 function readObjects(yaml: string): unknown[] {

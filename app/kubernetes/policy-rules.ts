@@ -4,7 +4,7 @@ import type { SchemaObject, ValidateFunction } from 'ajv';
 import { fieldPath, schemaSentences } from '../runtime/schema-errors.ts';
 import spec from './policy-schema.json' with { type: 'json' };
 import { apiVersion, POLICIES } from './resources.ts';
-import { compileOnce, objectOf } from './schema.ts';
+import { compileThorough, objectOf } from './schema.ts';
 
 interface CelRule {
   readonly rule: string;
@@ -33,7 +33,7 @@ const DNS_SUBDOMAIN = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0
 
 /** Why the API server would refuse the object, each with the field and what to write; empty when it would take it. */
 export function policyRefusals(object: unknown): string[] {
-  const matches: ValidateFunction<PolicyText> = compileOnce(POLICY);
+  const matches: ValidateFunction<PolicyText> = compileThorough(POLICY);
   // Like the API server: rules are for what has the right shape.
   if (!matches(object)) return schemaSentences(matches.errors);
   const { name } = object.metadata;

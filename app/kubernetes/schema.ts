@@ -1,6 +1,6 @@
 // From `unknown` to a domain value: ajv checks the shape, the reader of the kind converts. What cannot be read is
 // reported with its reason, never thrown away silently and never half used.
-import { Ajv, type SchemaObject, type ValidateFunction } from 'ajv';
+import { Ajv, type Options, type SchemaObject, type ValidateFunction } from 'ajv';
 import type { HostName } from '../domain/facts.ts';
 import { parseAddress, parsePrefix, type Address, type Prefix } from '../domain/ip.ts';
 import { schemaSentences } from '../runtime/schema-errors.ts';
@@ -79,29 +79,33 @@ export function makeReader<Raw, T>(schema: SchemaObject, convert: Conversion<Raw
   };
 }
 
-/** Whether a value has this shape; what is wrong stands in `errors`. The same schema is compiled once. */
-export function compileOnce<Raw>(schema: SchemaObject): ValidateFunction<Raw> {
-  return checker().compile<Raw>(schema);
+/** Whether a value has this shape; the first thing that is wrong stands in `errors`. The same schema is compiled once. */
+function compileOnce<Raw>(schema: SchemaObject): ValidateFunction<Raw> {
+  shared ??= new Ajv(AJV_OPTIONS);
+  return shared.compile<Raw>(schema);
 }
 
+/** The same for a person who is going to mend it: `errors` has all that is wrong. */
+export function compileThorough<Raw>(schema: SchemaObject): ValidateFunction<Raw> {
+  thorough ??= new Ajv({ ...AJV_OPTIONS, allErrors: true });
+  return thorough.compile<Raw>(schema);
+}
+
+/** One for all readers, made at first use. */
 let shared: Ajv | undefined;
+let thorough: Ajv | undefined;
 
-/**
- * One for all readers, made at first use. Our schemas are constants, so they are not checked against the meta-schema:
- * compiling that one took a third of a second at each start, and 25 MB (test/bench/manager.ts).
- */
-function checker(): Ajv {
-  shared ??= new Ajv({
-    allowUnionTypes: true,
-    meta: false,
-    validateSchema: false,
-    // Values go into the sentences.
-    verbose: true,
-    // Of a CRD's schema; policy-rules.ts looks at them.
-    keywords: ['x-kubernetes-list-type', 'x-kubernetes-validations'],
-  });
-  return shared;
-}
+const AJV_OPTIONS: Options = {
+  allowUnionTypes: true,
+  // Our schemas are constants, so they are not checked against the meta-schema: compiling that one took a third of a second at each
+  // start, and 25 MB (test/bench/manager.ts).
+  meta: false,
+  validateSchema: false,
+  // Values go into the sentences.
+  verbose: true,
+  // Of a CRD's schema; policy-rules.ts looks at them.
+  keywords: ['x-kubernetes-list-type', 'x-kubernetes-validations'],
+};
 
 export function unreadable(message: string): never {
   throw new Unreadable(message);

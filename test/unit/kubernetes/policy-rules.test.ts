@@ -51,6 +51,16 @@ describe('policyRefusals', () => {
     ]);
   });
 
+  it('names all that is wrong at once', () => {
+    expect(refusals({ metadata: {}, spec: { policies: [{ servicens: 5 }] } })).to.deep.equal([
+      'metadata.name is missing',
+      'spec.policies[0].name is missing',
+      'spec.policies[0].servicename is missing',
+      'spec.policies[0].serviceports is missing',
+      'spec.policies[0].servicens must be text, not 5',
+    ]);
+  });
+
   it('names the value, as the API server does', () => {
     expect(refusals(policyObject('p', [{ serviceports: 'tcp/53,icmp/1' }]))).to.deep.equal([
       'spec.policies[0].serviceports: "tcp/53,icmp/1" is not a list of ports: write protocol/port pairs separated by single commas, without blanks, e.g. udp/53,tcp/9153: the protocol is tcp, udp or sctp in lower case, the port a number from 1 to 65535',
