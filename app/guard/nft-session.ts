@@ -16,6 +16,9 @@ const LAST = 'list tables netdev';
 const SHORT = 16_000;
 /** One that complains and answers nothing more, as without rights, is given up after this. */
 const COMPLAINED_MS = 1000;
+/** What the line editor says at its start where there is no terminal to look up, as in our image. */
+const NO_TERMINAL =
+  /^(No entry for terminal type .*|Cannot read termcap database);\nusing dumb terminal settings\.\n/;
 /** nft remembers its input for the user: a new one after so many requests. */
 const REQUESTS = 1000;
 
@@ -101,7 +104,8 @@ function interactive({ command = ['nft'], timeoutMs = 30_000 }: NftOptions): Int
     if (chunk.includes('\n')) setImmediate(read);
   });
   child.stderr.on('data', (chunk: string) => {
-    complaints += chunk;
+    complaints = `${complaints}${chunk}`.replace(NO_TERMINAL, '');
+    if (complaints === '') return;
     setImmediate(read);
     giveUpAfter(COMPLAINED_MS, () => complaint(complaints));
   });

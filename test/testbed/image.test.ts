@@ -48,6 +48,10 @@ describe('the packaged image', () => {
     expect(esp.length).to.be.at.least(8);
   });
 
+  it('warns of nothing: its nft and charon work as they should', async () => {
+    for (const host of HOST_NAMES) expect(await op.agentLog(host)).not.to.match(/"level":"(warn|error)"/);
+  });
+
   it('writes the file of connections and the reports as the service account of the chart', async () => {
     for (const host of HOST_NAMES) {
       expect(await lab.readFile(host, '/etc/swanctl/conf.d/k8s-nodes.conf')).to.include('udp_kube-dns_');

@@ -52,6 +52,12 @@ describe('nftSession', () => {
     expect(await nft.list('x')).to.equal('fine\n');
   });
 
+  for (const why of ['Cannot read termcap database', 'No entry for terminal type "unknown"'])
+    it(`takes "${why}" for no complaint`, async () => {
+      nft = shell(`list*x) printf '${why};\\nusing dumb terminal settings.\\n' >&2; sleep 0.1; echo fine;;`);
+      expect(await nft.list('x')).to.equal('fine\n');
+    });
+
   it('does not wait for the answer of one that only complains', async () => {
     nft = shell('*) echo "Error: Operation not permitted (you must be root)" >&2;;');
     expect(await failed(nft.list('tables'))).to.contain('permission');
