@@ -21,7 +21,7 @@ const THEIRS: Tree = {
 };
 
 describe('protocols of what two sessions load at the same time', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const missing = nativeCharonMissing();
   let native: NativeCharon;
   let us: Charon;

@@ -99,7 +99,7 @@ describe('release of the chart', () => {
   });
 
   it('is uninstalled after its hook has withdrawn, and nothing is left', async () => {
-    const uninstalled = helm(3, 'uninstall', RELEASE, '--timeout', '40s');
+    const uninstalled = helm(3, 'uninstall', RELEASE, '--timeout', '100s');
     const said = await runHook();
     expect(said).to.contain('"policy":"sample"').and.to.contain('"msg":"withdrawn"');
     const { exitCode, stderr } = await uninstalled;
@@ -130,7 +130,7 @@ describe('release of the chart', () => {
     });
     const logFile = join(dir, 'withdraw.log');
     const program = startWithdraw({ kubeconfig, logFile, env: { POD_NAMESPACE: RELEASE } });
-    await until('withdraw has ended', () => program.exited(), 20_000);
+    await until('withdraw has ended', () => program.exited());
     const terminated = { exitCode: program.exitCode(), reason: 'Completed' };
     const status = {
       phase: program.exitCode() === 0 ? 'Succeeded' : 'Failed',

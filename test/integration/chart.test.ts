@@ -190,7 +190,7 @@ describe('chart in a cluster', () => {
           env: { POD_NAMESPACE: RELEASE },
         }),
       );
-      await until('withdraw has ended', () => withdraw.exited(), 20_000);
+      await until('withdraw has ended', () => withdraw.exited());
       for (const resource of [POLICIES, SHARDS])
         expect((await cluster.admin.list(resource, {})).items).to.deep.equal([]);
       const said = logs.map((file) => readFileSync(file, 'utf8')).join('');

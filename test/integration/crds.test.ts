@@ -31,7 +31,7 @@ spec:
 `;
 
 describe('the CRDs in a real API server', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: TestCluster;
 
   before(async () => {

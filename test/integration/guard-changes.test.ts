@@ -16,7 +16,7 @@ import { PODS, POOLS, startGuardNetwork, type GuardNetwork } from './guard-netwo
 const ruleset = guardRuleset('cali*');
 
 describe("the guard's table", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let network: GuardNetwork;
   let nft: Nft;
 

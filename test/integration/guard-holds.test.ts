@@ -10,6 +10,7 @@ import type { GuardTable } from '../../app/guard/read-back.ts';
 import { endpointKey } from '../../app/guard/rows.ts';
 import { guardRuleset } from '../../app/guard/ruleset.ts';
 import {
+  ANSWERED,
   CLUSTER_IPS,
   PODS,
   POOLS,
@@ -22,7 +23,7 @@ const ruleset = guardRuleset('cali*');
 const NOTHING: GuardRows = { endpoints: [], clusterIps: [], pools: [] };
 
 describe('the guard and real packets', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let network: GuardNetwork;
 
   before(async () => {
@@ -67,7 +68,7 @@ describe('the guard and real packets', function () {
         await guard('A', rows(family, 'count'));
         await guard('B', rows(family, 'count'));
         const wire = await network.capture();
-        expect(await network.pods.near.send({ ...far, count: 7 })).to.deep.equal({ packets: 7 });
+        expect(await network.pods.near.send({ ...far, count: 7, ...ANSWERED })).to.deep.equal({ packets: 7 });
         expect(await wire.stop(), 'the same capture sees plaintext').to.have.lengthOf(14);
         expect((await read('A')).counters.demand).to.deep.equal(
           new Map([
@@ -123,17 +124,19 @@ describe('the guard and real packets', function () {
         await guard('A', rows(family, 'egress'));
         await guard('B', rows(family, 'ingress'));
         for (const host of ['A', 'B'] as const) network.route(host, 'ipsec');
-        expect(await network.pods.near.send({ ...far, count: 5 })).to.deep.equal({ packets: 5 });
-        expect(await network.pods.near.connect(far)).to.deep.equal({ packets: 1 });
+        expect(await network.pods.near.send({ ...far, count: 5, ...ANSWERED })).to.deep.equal({ packets: 5 });
+        expect(await network.pods.near.connect({ ...far, ...ANSWERED })).to.deep.equal({ packets: 1 });
       });
 
       it('lets other ports, other pods, pods of one host and hosts pass', async () => {
         await guard('A', rows(family, 'egress'));
         await guard('B', rows(family, 'ingress'));
-        expect(await network.pods.near.send({ ...far, port: 5353 })).to.deep.equal({ packets: 1 });
-        expect(await network.pods.far.send(near)).to.deep.equal({ packets: 1 });
-        expect(await network.pods.next.send(far)).to.deep.equal({ packets: 1 });
-        expect(await network.pods.next.connect(far)).to.deep.equal({ packets: 1 });
+        expect(await network.pods.near.send({ ...far, port: 5353, ...ANSWERED })).to.deep.equal({
+          packets: 1,
+        });
+        expect(await network.pods.far.send({ ...near, ...ANSWERED })).to.deep.equal({ packets: 1 });
+        expect(await network.pods.next.send({ ...far, ...ANSWERED })).to.deep.equal({ packets: 1 });
+        expect(await network.pods.next.connect({ ...far, ...ANSWERED })).to.deep.equal({ packets: 1 });
         network.run('A', 'ping', '-c', '1', '-W', '1', far.address);
         expect(await drops('A')).to.deep.equal({});
         expect(await drops('B')).to.deep.equal({});
@@ -152,7 +155,10 @@ describe('the guard and real packets', function () {
         expect(await wire.stop()).to.deep.equal([]);
         expect(await drops('A')).to.deep.equal({ cluster_ip: 5 });
         await guard('A', rows(family, 'none'));
-        expect(await network.pods.near.send({ ...service, count: 3 }), 'without the row').to.deep.equal({
+        expect(
+          await network.pods.near.send({ ...service, ...ANSWERED, count: 3 }),
+          'without the row',
+        ).to.deep.equal({
           packets: 3,
         });
       });
@@ -174,7 +180,7 @@ describe('the guard and real packets', function () {
       it('holds every fragment', async () => {
         const large = { ...far, count: 3, sizeBytes: 4000 };
         const wire = await network.capture();
-        expect(await network.pods.near.send(large)).to.deep.equal({ packets: 3 });
+        expect(await network.pods.near.send({ ...large, ...ANSWERED })).to.deep.equal({ packets: 3 });
         expect(await wire.stop(), 'fragments are on the wire without the guard').to.have.lengthOf(18);
         await guard('B', rows(family, 'ingress'));
         const before = await network.pods.far.received(53);
@@ -193,7 +199,9 @@ describe('the guard and real packets', function () {
         expect(await network.pods.near.send({ ...far, port: 54 })).to.deep.equal({ packets: 0 });
         expect(await wire.stop(), 'it quotes the payload').to.deep.equal([]);
         expect(await drops('B')).to.deep.equal({ icmp_errors: 1 });
-        expect(await network.pods.near.send({ ...far, port: 55 })).to.include({ error: 'ECONNREFUSED' });
+        expect(await network.pods.near.send({ ...far, port: 55, ...ANSWERED })).to.include({
+          error: 'ECONNREFUSED',
+        });
       });
 
       it("holds a host's own ICMP error about a held flow", async () => {
@@ -219,8 +227,10 @@ describe('the guard and real packets', function () {
         await guard('A', { ...rows(family, 'egress'), clusterIps }, 'observe');
         await guard('B', rows(family, 'ingress'), 'observe');
         translate(network, family, 53);
-        expect(await network.pods.near.send({ ...far, count: 5 })).to.deep.equal({ packets: 5 });
-        expect(await network.pods.near.send({ ...service, count: 2 })).to.deep.equal({ packets: 2 });
+        expect(await network.pods.near.send({ ...far, count: 5, ...ANSWERED })).to.deep.equal({ packets: 5 });
+        expect(await network.pods.near.send({ ...service, count: 2, ...ANSWERED })).to.deep.equal({
+          packets: 2,
+        });
         expect(await drops('A')).to.deep.equal({ egress: 7, ingress: 7 });
         expect(await drops('B')).to.deep.equal({ egress: 7, ingress: 7 });
       });

@@ -36,6 +36,9 @@ const GATEWAY = { 4: '169.254.1.1', 6: 'fe80::1' } as const;
 /** No neighbour or multicast discovery. */
 const CAPTURED = '(ip or (ip6 and not ip6[6] = 0)) and not (icmp6 and ip6[40] >= 130)';
 
+/** For what will be answered: on a loaded machine late. What is held is waited for as long as `send` does by itself. */
+export const ANSWERED = { waitMs: 20_000 } as const;
+
 export interface Pod {
   listen(protocol: 'udp' | 'tcp', family: 4 | 6, port: number): Promise<void>;
   /** Datagrams that a listening port has received so far. */
@@ -101,9 +104,14 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
     route,
     nft: (host) => nfts[host],
     capture: async () => {
-      const make = (): void => void run('A', 'ping', '-c', '1', '-W', '1', HOSTS.B[4]);
+      const make = (): string => {
+        marks += 1;
+        // tcpdump prints the length with the ICMP header.
+        run('A', 'ping', '-c', '1', '-W', '1', '-s', String(marks), HOSTS.B[4]);
+        return `length ${marks + 8}`;
+      };
       const words = ['tcpdump', '-Q', 'out', '-qlnni', 'cluster', '--immediate-mode', CAPTURED];
-      const mark = { appears: /ICMP echo re/, make };
+      const mark = { looksLike: /ICMP echo re/, make };
       const watches = [await watch('A', words, mark), await watch('B', words, mark)];
       return {
         stop: async () => {
@@ -114,13 +122,14 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
       };
     },
     monitor: (host) => {
-      marks += 1;
-      const name = `mark_${marks}`;
-      const make = (): void => {
+      const make = (): string => {
+        marks += 1;
+        const name = `mark_${marks}_`;
         run(host, 'nft', `add table inet ${name}`);
         run(host, 'nft', `delete table inet ${name}`);
+        return `delete table inet ${name}`;
       };
-      return watch(host, ['nft', 'monitor'], { appears: /mark_|new generation/, make });
+      return watch(host, ['nft', 'monitor'], { looksLike: /mark_|new generation/, make });
     },
     close: () => {
       nfts.A.close();
@@ -131,34 +140,45 @@ export async function startGuardNetwork(): Promise<GuardNetwork> {
 }
 
 interface Mark {
-  readonly appears: RegExp;
-  readonly make: () => void;
+  /** Lines that are marks, whichever. */
+  readonly looksLike: RegExp;
+  /** Makes a new one; gives the end of its last line. */
+  readonly make: () => string;
 }
 
-/** Ready when a mark has been seen; complete when a second one has. Marks are no part of what is returned. */
+/** Programs that show nothing in that time are broken; a loaded machine is slow. */
+const MARK_MS = 60_000;
+
+/**
+ * Ready when a mark has been seen; complete when another one has, and no mark that was made before can be taken for it. Marks are
+ * no part of what is returned.
+ */
 async function startWatch(child: ChildProcess, mark: Mark): Promise<Watch> {
   let lines: string[] = [];
+  let wanted: readonly string[] = [];
   let seen = (): void => undefined;
   createInterface({ input: child.stdout! }).on('line', (line) => {
-    if (mark.appears.test(line)) seen();
-    else lines.push(line);
+    if (!mark.looksLike.test(line)) lines.push(line);
+    else if (wanted.some((text) => line.endsWith(text))) seen();
   });
-  const appearance = async (make: () => void): Promise<void> => {
+  const appearance = async (): Promise<void> => {
     const appeared = new Promise<boolean>((resolve) => {
       seen = () => resolve(true);
     });
-    for (let tries = 0; tries < 50; tries += 1) {
-      make();
-      const later = new Promise<boolean>((resolve) => setTimeout(resolve, 100, false));
+    wanted = [];
+    for (const deadline = performance.now() + MARK_MS; performance.now() < deadline;) {
+      // The program may not have been listening yet when the last one was made.
+      wanted = [...wanted, mark.make()];
+      const later = new Promise<boolean>((resolve) => setTimeout(resolve, 200, false));
       if (await Promise.race([appeared, later])) return;
     }
     throw new Error('the watching program shows nothing');
   };
-  await appearance(mark.make);
+  await appearance();
   lines = [];
   return {
     stop: async () => {
-      await appearance(mark.make);
+      await appearance();
       child.kill('SIGKILL');
       return lines;
     },

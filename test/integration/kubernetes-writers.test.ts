@@ -103,7 +103,7 @@ function writes(client: Client): number {
 }
 
 describe('what is written to a real API server', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let cluster: TestCluster;
   let client: Client;
 

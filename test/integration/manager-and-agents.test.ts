@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import { LEASES, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
 import { connectCharon } from '../../app/vici/charon.ts';
@@ -43,7 +44,7 @@ describe('manager and agents', () => {
     return policy.status?.conditions?.find(({ type }) => type === 'Programmed');
   };
   const childrenOf = async (host: string, connection: string): Promise<string[]> => {
-    const charon = await connectCharon({ path: charons.get(host)!.path, timeoutMs: 5000 });
+    const charon = await connectCharon({ path: charons.get(host)!.path, timeoutMs: 30_000 });
     try {
       const trees = await charon.listPolicies({ trap: true });
       return trees
@@ -106,13 +107,22 @@ describe('manager and agents', () => {
           ),
         ),
       );
-    const before = await versions();
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const idle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    // What the agents had still to report of their last step has come.
+    let before = await versions();
+    await until('the last reports have come', async () => {
+      await idle(2000);
+      const now = await versions();
+      const isStill = isDeepStrictEqual(now, before);
+      before = now;
+      return isStill;
+    });
+    await idle(5000);
     expect(await versions()).to.deep.equal(before);
   });
 
   it('puts back what somebody unloaded', async () => {
-    const charon = await connectCharon({ path: charons.get('worker-0')!.path, timeoutMs: 5000 });
+    const charon = await connectCharon({ path: charons.get('worker-0')!.path, timeoutMs: 30_000 });
     await charon.unloadConnection('k8s-node-controller-0');
     charon.close();
     await until(
@@ -133,7 +143,7 @@ describe('manager and agents', () => {
     await cluster.admin.delete(POLICIES, { name: 'sample' });
     await until('no shard is left', async () => (await cluster.admin.list(SHARDS, {})).items.length === 0);
     for (const { name } of SEED_HOSTS) {
-      const charon = await connectCharon({ path: charons.get(name)!.path, timeoutMs: 5000 });
+      const charon = await connectCharon({ path: charons.get(name)!.path, timeoutMs: 30_000 });
       expect(await charon.connectionNames()).to.deep.equal([]);
       charon.close();
       expect(() => readFileSync(confFile(name))).to.throw('ENOENT');

@@ -120,7 +120,7 @@ export async function startAgentHost(
   const startAgent = (): { readonly link: CharonLink; readonly run: () => Promise<number> } => {
     const link = charonLink({
       path,
-      timeoutMs: 5000,
+      timeoutMs: 60_000,
       onEvent: () => {
         host.triggers += 1;
       },

@@ -1,6 +1,7 @@
 // A real control plane for tests: etcd, kube-apiserver and, on request, kube-controller-manager, native and on free
 // ports. Certificates come from control-plane-pki.ts, processes from child.ts.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
 import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -219,9 +220,9 @@ function base64(file: string): string {
   return readFileSync(file).toString('base64');
 }
 
-/** Asks until `/readyz` is 200 or the server has ended; 60 s at most. */
+/** Asks until `/readyz` is 200 or the server has ended; 100 s at most. */
 async function ready(server: Child, url: string, layout: Layout): Promise<void> {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 100_000;
   while (!(await answersOk(`${url}/readyz`, layout))) {
     if (server.exited() || performance.now() > deadline)
       throw new Error(`kube-apiserver is not ready:\n${server.logTail()}`);
@@ -244,16 +245,32 @@ function answersOk(url: string, layout: Layout): Promise<boolean> {
   });
 }
 
-/** A TCP port that is free now. Another process could take it before it is used; the start then fails loudly. */
-export function freePort(host: string): Promise<number> {
+/**
+ * A TCP port that is free now, below those that the kernel gives out by itself: between now and its use, and while a server is
+ * restarted on it, no connection that is made meanwhile takes it.
+ */
+export async function freePort(host: string): Promise<number> {
+  const [lowest = 32_768] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
+    .split(/\s+/)
+    .map(Number);
+  const first = 15_000;
+  if (lowest - first < 1000)
+    throw new Error(`no ports are left below ${lowest}, the first that the kernel gives out`);
+  for (;;) {
+    const port = randomInt(first, lowest);
+    if (await canListen(host, port)) return port;
+  }
+}
+
+/** Rejects with anything but a port that is taken. */
+function canListen(host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.on('error', reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      const port = address !== null && typeof address === 'object' ? address.port : 0;
-      server.close(() => resolve(port));
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
     });
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }
 

@@ -54,11 +54,12 @@ export async function startNativeCharon(): Promise<NativeCharon> {
 }
 
 async function connectWhenReady(path: string, child: Child): Promise<Charon> {
-  for (let tries = 0; ; tries++) {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
     try {
-      return await connectCharon({ path, timeoutMs: 10_000 });
+      return await connectCharon({ path, timeoutMs: 30_000 });
     } catch (error) {
-      if (child.exited() || tries > 200)
+      if (child.exited() || performance.now() > deadline)
         throw new Error(`charon did not start: ${child.logTail()}`, { cause: error });
       await delay(50);
     }

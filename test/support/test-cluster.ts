@@ -88,7 +88,7 @@ async function untilServed(client: Client, crd: Crd): Promise<void> {
     plural: names.plural,
     namespaced: scope !== 'Cluster',
   };
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     try {
       await client.list(resource, { limit: '1' });

@@ -1,10 +1,13 @@
 // Waiting for the real world in integration tests: asks again and again, and fails with what it was waiting for.
 
+/** What has not come then never comes: not a measure of speed, so that a loaded machine fails nothing. Below mocha's own time. */
+const LONG_MS = 60_000;
+
 /** Resolves as soon as `isTrue` gives true; rejects after `timeoutMs` with `what`. */
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
+  timeoutMs = LONG_MS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await isTrue())) {

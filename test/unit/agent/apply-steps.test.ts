@@ -25,7 +25,7 @@ describe('applySteps', () => {
 
   beforeEach(async () => {
     fake = await startFakeCharon();
-    charon = await connectCharon({ path: fake.path, timeoutMs: 2000 });
+    charon = await connectCharon({ path: fake.path, timeoutMs: 60_000 });
     sent = new Map();
   });
 

@@ -25,7 +25,7 @@ describe('charonLink', () => {
     [events, losses] = [[], []];
     link = charonLink({
       path: fake.path,
-      timeoutMs: 2000,
+      timeoutMs: 60_000,
       onEvent: (name) => events.push(name),
       onLost: (error) => losses.push(error),
     });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { GuardError, nftProgram } from '../../../app/guard/nft.ts';
 
 /** A program in nft's place; its script sees the same input and arguments. */
-const shell = (script: string, timeoutMs = 5_000): ReturnType<typeof nftProgram> =>
+const shell = (script: string, timeoutMs = 60_000): ReturnType<typeof nftProgram> =>
   nftProgram({ command: ['sh', '-c', script, 'nft'], timeoutMs });
 
 describe('nftProgram', () => {

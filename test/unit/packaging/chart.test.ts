@@ -58,7 +58,7 @@ function withoutCrds(rendered: string): string {
 }
 
 describe('chart', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   it('has the generated files that belong to the settings of today', () => {
     for (const [path, text] of generatedFiles())
