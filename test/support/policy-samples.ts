@@ -5,7 +5,8 @@ import type { RowText } from './kubernetes-objects.ts';
 const PORTS_HELP =
   'write protocol/port pairs separated by single commas, without blanks, e.g. udp/53,tcp/9153';
 const NAME_HELP = 'write letters, digits, "-", "_" and "."';
-const SERVICE_HELP = 'as "kubectl get services" shows it';
+const SERVICE_HELP =
+  'as "kubectl get services" shows it: lower-case letters, digits and "-", e.g. kube-dns; its namespace goes into servicens';
 const NAMESPACE_HELP = 'as "kubectl get namespaces" shows it';
 
 /** Rows that are taken. */
@@ -85,11 +86,13 @@ export const REFUSED: readonly {
     'a/../b',
     'ä',
   ].map((name) => ({ what: `a row named ${JSON.stringify(name)}`, rows: [{ name }], says: NAME_HELP })),
-  ...['', 'Kube-DNS', 'a.b', 'a b', 'a;reboot', 'a}b', 'a_b', '-a', 'a-', '../a'].map((servicename) => ({
-    what: `a service named ${JSON.stringify(servicename)}`,
-    rows: [{ servicename }],
-    says: SERVICE_HELP,
-  })),
+  ...['', 'Kube-DNS', 'a.b', 'a b', 'a;reboot', 'a}b', 'a_b', '-a', 'a-', '../a', 'kube-system/kube-dns'].map(
+    (servicename) => ({
+      what: `a service named ${JSON.stringify(servicename)}`,
+      rows: [{ servicename }],
+      says: SERVICE_HELP,
+    }),
+  ),
   ...['', 'Kube', 'kube.system', 'a}b', '$x', 'a\n'].map((servicens) => ({
     what: `a namespace named ${JSON.stringify(servicens)}`,
     rows: [{ servicens }],
