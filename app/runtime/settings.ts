@@ -63,7 +63,7 @@ export const SETTINGS = {
     env: 'POD_NAMESPACE',
     schema: { type: 'string', pattern: `^${LABEL}$`, default: 'ipsec-policy-operator' },
     form: 'the name of a namespace: lower-case letters, digits and "-", e.g. kube-system',
-    help: 'Namespace of the leader Lease and of events',
+    help: 'Namespace of the leader Lease',
     program: 'manager',
   },
   identity: {
