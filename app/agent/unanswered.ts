@@ -31,8 +31,13 @@ interface Watched {
   readonly uniqueId: number;
   readonly packetsIn: number;
   readonly packetsOut: number;
-  /** Since when it is asked for without an answer; absent while all is well or nobody asks. */
+  /**
+   * When it was last asked for with all answered, or since when it is without an answer: what comes after it and is never
+   * answered is counted from here. Absent while nobody asks.
+   */
   readonly sinceMs?: number;
+  /** True when `sinceMs` stands for a flow without an answer. */
+  readonly isWaiting?: boolean;
   /** Rekeyings since the last answer. */
   readonly tries: number;
   /** Not rekeyed again before. */
@@ -50,8 +55,10 @@ export function unansweredOf(input: UnansweredInput): Unanswered {
   const used = usedChildren(input);
   const answered = new Set(used.filter(isAnswered).map(({ endpoint }) => endpoint));
   const looks = used.map((child) => watch(child, input, answered));
-  const waits = looks.flatMap(({ watched: { sinceMs, notBeforeMs } }) =>
-    sinceMs === undefined ? [] : [Math.max(sinceMs + PATIENCE_MS, notBeforeMs) - input.nowMs],
+  const waits = looks.flatMap(({ watched: { sinceMs, isWaiting, notBeforeMs } }) =>
+    sinceMs === undefined || isWaiting !== true
+      ? []
+      : [Math.max(sinceMs + PATIENCE_MS, notBeforeMs) - input.nowMs],
   );
   return {
     steps: looks.flatMap(({ step }) => step ?? []),
@@ -67,21 +74,34 @@ interface Look {
 }
 
 /** `answered`: endpoints of which some SA received something since the last look. */
-function watch(child: Used, { nowMs, demand, before }: UnansweredInput, answered: ReadonlySet<string>): Look {
-  const { key, connection, sa, endpoint, last } = child;
+function watch(child: Used, input: UnansweredInput, answered: ReadonlySet<string>): Look {
+  const { key, connection, sa, endpoint } = child;
+  const { nowMs } = input;
   const count = { uniqueId: sa.uniqueId, packetsIn: sa.packetsIn, packetsOut: sa.packetsOut };
-  if (isAnswered(child)) return { key, watched: { ...count, tries: 0, notBeforeMs: 0 } };
-  const { tries, notBeforeMs, sinceMs = nowMs } = before.get(key) ?? UNKNOWN;
-  const isSending = sa.packetsOut > (last?.packetsOut ?? 0);
-  const isCalled = demand.endpoints.get(endpoint)?.grewMs === nowMs && !answered.has(endpoint);
-  if (!isSending && !isCalled) return { key, watched: { ...count, tries, notBeforeMs } };
+  const use = useOf(child, input);
+  if (isAnswered(child)) {
+    const sinceMs = use !== undefined && child.last !== undefined ? { sinceMs: nowMs } : {};
+    return { key, watched: { ...count, ...sinceMs, tries: 0, notBeforeMs: 0 } };
+  }
+  const { tries, notBeforeMs, sinceMs = nowMs } = input.before.get(key) ?? UNKNOWN;
+  if (use === undefined || (use === 'asked for' && answered.has(endpoint)))
+    return { key, watched: { ...count, tries, notBeforeMs } };
   if (nowMs < Math.max(sinceMs + PATIENCE_MS, notBeforeMs))
-    return { key, watched: { ...count, sinceMs, tries, notBeforeMs } };
+    return { key, watched: { ...count, sinceMs, isWaiting: true, tries, notBeforeMs } };
   return {
     key,
     watched: { ...count, tries: tries + 1, notBeforeMs: nowMs + pauseMs(tries) },
     step: { kind: 'rekey-child', connection, child: sa.name, uniqueId: sa.uniqueId },
   };
+}
+
+/** Since the last look; any of its clients may be the one that asked. */
+function useOf(
+  { sa, last, endpoint }: Used,
+  { demand, nowMs }: UnansweredInput,
+): 'sending' | 'asked for' | undefined {
+  if (sa.packetsOut > (last?.packetsOut ?? 0)) return 'sending';
+  return demand.endpoints.get(endpoint)?.grewMs === nowMs ? 'asked for' : undefined;
 }
 
 const UNKNOWN: Pick<Watched, 'tries' | 'notBeforeMs' | 'sinceMs'> = { tries: 0, notBeforeMs: 0 };

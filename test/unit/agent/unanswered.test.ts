@@ -73,6 +73,25 @@ describe('unansweredOf', () => {
     expect(rekeyings(looks)).to.deep.equal([2000]);
   });
 
+  it('waits a second after the look in which it was asked for and answered, however many looks there are', () => {
+    const looks = [0, 20, 40, 1019, 1020].map((atMs) => ({
+      atMs,
+      packetsIn: atMs === 0 ? 5 : 6,
+      packetsOut: 5 + atMs,
+    }));
+    expect(rekeyings(looks)).to.deep.equal([1020]);
+  });
+
+  it('waits a second from the look that finds it asked for after a rest', () => {
+    const looks = [0, 60_000, 60_900, 61_000].map((atMs) => ({
+      atMs,
+      packetsIn: 5,
+      packetsOut: atMs === 0 ? 5 : 5 + atMs,
+    }));
+    const rested = [{ atMs: 30_000, packetsIn: 5, packetsOut: 5 }];
+    expect(rekeyings([...looks.slice(0, 1), ...rested, ...looks.slice(1)])).to.deep.equal([61_000]);
+  });
+
   it('waits 10, 20, 40 seconds and so on, an hour at most, when that is no cure', () => {
     const looks = Array.from({ length: 8 * 3600 }, (_, i) => ({
       atMs: i * 1000,
@@ -91,7 +110,7 @@ describe('unansweredOf', () => {
       packetsIn: atMs < 5000 ? 5 : 6,
       packetsOut: 5 + atMs,
     }));
-    expect(rekeyings(looks)).to.deep.equal([2000, 7000]);
+    expect(rekeyings(looks)).to.deep.equal([2000, 6000]);
   });
 
   it('counts time without anyone asking for nothing', () => {
@@ -122,7 +141,18 @@ describe('unansweredOf', () => {
       demand: { endpoints: new Map(), lacking: new Map() },
       nowMs: 500,
       before: new Map([
-        [EGRESS, { uniqueId: 7, packetsIn: 0, packetsOut: 1, sinceMs: 100, tries: 0, notBeforeMs: 0 }],
+        [
+          EGRESS,
+          {
+            uniqueId: 7,
+            packetsIn: 0,
+            packetsOut: 1,
+            sinceMs: 100,
+            isWaiting: true,
+            tries: 0,
+            notBeforeMs: 0,
+          },
+        ],
       ]),
     });
     expect(againMs).to.equal(600);
