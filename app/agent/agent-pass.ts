@@ -96,7 +96,8 @@ async function withoutFacts(
 }
 
 async function restored(guard: GuardKeeper, file: FileState): Promise<readonly Problem[]> {
-  return file !== undefined && 'connections' in file ? guard.restore(guardFromFile(file)) : [];
+  if (file === undefined || !('connections' in file)) return [];
+  return guard.restore(guardFromFile(file), file.guardMode ?? 'enforce');
 }
 
 async function openSession(

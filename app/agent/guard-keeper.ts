@@ -40,16 +40,14 @@ export interface GuardRound {
 export interface GuardKeeper {
   begin(rows: GuardRows, mode: GuardMode): Promise<GuardRound>;
   /**
-   * For want of facts: makes a table when there is none of ours at all, in the mode known last, or else in enforce; touches none
-   * that is there.
+   * For want of facts: makes a table in the file's mode when there is none of ours at all; touches none that is there.
    */
-  restore(rows: GuardRows): Promise<readonly Problem[]>;
+  restore(rows: GuardRows, mode: GuardMode): Promise<readonly Problem[]>;
 }
 
 export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
   const { nft, log, watcher } = options;
   const ruleset = guardRuleset(options.localInterfaces);
-  let lastMode: GuardMode = 'enforce';
   const damage = guardDamage();
   let complaint = '';
   const alone = aloneTable();
@@ -99,7 +97,6 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
 
   return {
     begin: async (rows, mode) => {
-      lastMode = mode;
       const desired = desiredGuard(rows, mode);
       let counters: GuardCounters | undefined;
       let plan: GuardPlan | undefined;
@@ -119,11 +116,11 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
         },
       };
     },
-    restore: (rows) =>
+    restore: (rows, mode) =>
       attempt(async () => {
         const state = await look();
         if (state.kind !== 'absent' || state.others.length > 0) return;
-        const desired = desiredGuard(rows, lastMode);
+        const desired = desiredGuard(rows, mode);
         const plan = planGuard(desired, state);
         damage.found(state, plan);
         await applyGuard(nft, plan.create);

@@ -1,6 +1,6 @@
 // What one host should have loaded, as plain data with three readers: the VICI tree, the conf file and the `plan`
 // command. Made by plan-host.ts (without names) and names.ts (with names); parsed back from our file by swanctl/conf-parse.ts.
-import type { HostName, IpsecParameters, ShardVersion } from './facts.ts';
+import type { GuardMode, HostName, IpsecParameters, ShardVersion } from './facts.ts';
 import type { Direction, Flow, TrafficSelector } from './flows.ts';
 import type { Address, Prefix } from './ip.ts';
 import type { Port } from './ports.ts';
@@ -47,9 +47,13 @@ export interface LocalConnection {
 
 export type Connection = PeerConnection | LocalConnection;
 
+export type LenientGuardMode = Exclude<GuardMode, 'enforce'>;
+
 /** All of one host, connections sorted by name; exactly what stands in our file. */
 export interface HostConfig {
   readonly networkUid: string;
+  /** Absent: enforce. In the file for an agent that starts while there is no API. */
+  readonly guardMode?: LenientGuardMode;
   readonly connections: readonly Connection[];
 }
 
@@ -98,6 +102,8 @@ export interface GuardClusterIp extends Port {
 export interface HostPlan {
   readonly host: HostName;
   readonly networkUid: string;
+  /** Absent: enforce. */
+  readonly guardMode?: LenientGuardMode;
   readonly connections: readonly PlannedConnection[];
   readonly guard: GuardRows;
   readonly problems: readonly Problem[];

@@ -77,7 +77,8 @@ export function assignNames(
       nameConnection(planned, filed.get(planned.name), charonNames.get(planned.name) ?? new Set()),
     )
     .sort((a, b) => compareText(a.name, b.name));
-  return { networkUid: plan.networkUid, connections };
+  const { networkUid, guardMode } = plan;
+  return { networkUid, ...(guardMode !== undefined && { guardMode }), connections };
 }
 
 function nameConnection(

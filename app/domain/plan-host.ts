@@ -37,6 +37,7 @@ export function planHost(facts: Facts, self: HostName): HostPlan {
   const connections = [...peers.connections, ...localConnection(peers.connections, here, others)];
   return {
     host: self,
+    ...lenience(facts.network),
     networkUid: facts.network.uid,
     connections: connections.sort((a, b) => compareText(a.name, b.name)),
     guard: guardRows(endpoints, facts.shards, facts.network, self),
@@ -50,6 +51,10 @@ export function planHost(facts: Facts, self: HostName): HostPlan {
       .map(({ version: { name, uid, generation } }) => ({ name, uid, generation }))
       .sort((a, b) => compareText(a.name, b.name)),
   };
+}
+
+function lenience({ guardMode }: Facts['network']): Pick<HostPlan, 'guardMode'> {
+  return guardMode === 'enforce' ? {} : { guardMode };
 }
 
 /**

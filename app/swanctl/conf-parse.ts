@@ -2,6 +2,7 @@
 // is wrong on which line? It guards three things: what we rename into place, what we take as our memory of names after
 // a restart, and that nothing foreign in that file is ever taken for ours.
 import type {
+  LenientGuardMode,
   Child,
   ChildName,
   Connection,
@@ -46,7 +47,9 @@ function readFile(file: ConfSection): HostConfig {
   if (connections === undefined) fail(1, 'there is no section "connections"');
   onlyThese(file, [], ['connections']);
   onlyThese(connections, [], [...connections.sections.keys()]);
+  const guardMode = comment(connections, 'guard-mode', /^(observe|off)$/) as LenientGuardMode | undefined;
   return {
+    ...(guardMode !== undefined && { guardMode }),
     networkUid:
       comment(connections, 'network-uid', /^[A-Za-z0-9-]{1,64}$/) ?? fail(1, 'no comment "# network-uid:"'),
     connections: [...connections.sections].map(([name, section]) => readConnection(name, section)),

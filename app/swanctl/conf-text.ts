@@ -7,6 +7,9 @@ import { type Tree, type TreeValue, sections } from './tree.ts';
 
 const FILE = `# Written by ipsec-policy-operator. What is changed here by hand is replaced.
 # network-uid: {{networkUid}}
+{{#if guardMode}}
+# guard-mode: {{guardMode}}
+{{/if}}
 connections {
 {{#each connections}}
 {{#if loadedAt}}
@@ -23,6 +26,7 @@ connections {
 export function confText(config: HostConfig): string {
   return template()({
     networkUid: config.networkUid,
+    guardMode: config.guardMode,
     connections: config.connections.map((connection) => ({
       name: connection.name,
       loadedAt: connection.kind === 'peer' ? connection.loadedAt : undefined,

@@ -46,7 +46,7 @@ export function planLoads(input: LoadInput): LoadPlan {
       .map(({ name }) => name),
   );
   const config = {
-    networkUid: input.desired.networkUid,
+    ...input.desired,
     connections: input.desired.connections.map((connection) =>
       stamped(connection, replaced.has(connection.name) ? input.now : loadedAtOf(known.get(connection.name))),
     ),

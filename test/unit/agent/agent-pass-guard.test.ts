@@ -293,6 +293,20 @@ describe('agentPass with a guard', () => {
       expect(host.reports).to.have.length(1);
     });
 
+    for (const { mode, table } of [
+      { mode: 'observe', table: ['ipsec_policy_guard'] },
+      { mode: 'off', table: [] },
+    ] as const)
+      it(`keeps to mode ${mode}, which the file knows`, async () => {
+        await start(facts({ ...inStage('enforce'), network: network({ guardMode: mode }) }));
+        await reboot();
+        await passesUntil(10_000);
+        expect([...host.nft.tables.keys()].map((name) => name.slice(0, 18))).to.deep.equal(table);
+        expect(
+          [...host.nft.tables.values()].flatMap(({ chains }) => chains.get('held')?.rules),
+        ).to.deep.equal([]);
+      });
+
     it('does so while charon is away too', async () => {
       await start(inStage('enforce'));
       await reboot();

@@ -220,7 +220,7 @@ describe('guardKeeper', () => {
       const { finish } = await keeper.begin(rows('holds'), 'enforce');
       expect(await thrown(finish)).to.equal(bug);
       nft.fail(bug, { when: /^list/ });
-      expect(await thrown(() => keeper.restore(rows('holds')))).to.equal(bug);
+      expect(await thrown(() => keeper.restore(rows('holds'), 'enforce'))).to.equal(bug);
     });
   });
 
@@ -296,7 +296,7 @@ describe('guardKeeper', () => {
 
   describe('restore', () => {
     it('makes a table that holds when there is none of ours', async () => {
-      expect(await keeper.restore(rows('holds', 'counts'))).to.deep.equal([]);
+      expect(await keeper.restore(rows('holds', 'counts'), 'enforce')).to.deep.equal([]);
       expect(since()).to.deep.equal(['create']);
       expect(nft.elements('holding4')).to.deep.equal([element(1)]);
       expect([...nft.tables.values()][0]?.chains.get('held')?.rules).to.deep.equal(['enforce']);
@@ -306,42 +306,39 @@ describe('guardKeeper', () => {
       await round(rows('holds', 'holds'));
       since();
       start();
-      await keeper.restore(rows('counts'));
+      await keeper.restore(rows('counts'), 'enforce');
       const [name = '', table] = [...nft.tables][0] ?? [];
       table?.chains.get('egress')?.rules.splice(0);
-      await keeper.restore(rows('counts'));
+      await keeper.restore(rows('counts'), 'enforce');
       nft.tables.delete(name);
       nft.tables.set('ipsec_policy_guard_00000000_0', table!);
-      await keeper.restore(rows('counts'));
+      await keeper.restore(rows('counts'), 'enforce');
       expect(since()).to.deep.equal([]);
     });
 
     it('makes none where the file protects nothing', async () => {
-      await keeper.restore(EMPTY);
+      await keeper.restore(EMPTY, 'enforce');
       expect(since()).to.deep.equal([]);
     });
 
-    it('keeps to the mode that was known last', async () => {
-      await round(rows('holds'), 'off');
-      await keeper.restore(rows('holds'));
-      expect(since()).to.deep.equal(['charon']);
-      await round(rows('holds'), 'observe');
-      nft.flushRuleset();
-      await keeper.restore(rows('holds'));
+    it('keeps to the mode of the file', async () => {
+      await keeper.restore(rows('holds'), 'off');
+      expect(since()).to.deep.equal([]);
+      await keeper.restore(rows('holds'), 'observe');
       expect([...nft.tables.values()][0]?.chains.get('held')?.rules).to.deep.equal([]);
     });
 
     it('puts it back when it goes again, and is no repair when it is first made', async () => {
-      await keeper.restore(rows('holds'));
+      await keeper.restore(rows('holds'), 'enforce');
       expect(repairs).to.equal(0);
       nft.flushRuleset();
-      await keeper.restore(rows('holds'));
-      await keeper.restore(rows('holds'));
+      await keeper.restore(rows('holds'), 'enforce');
+      await keeper.restore(rows('holds'), 'enforce');
       expect([repairs, nft.tables.size]).to.deep.equal([1, 1]);
     });
 
     it('is followed by what the facts say, in elements, with nothing let go', async () => {
-      await keeper.restore({ ...rows('holds'), pools: [prefix('172.16.7.0/26')] });
+      await keeper.restore({ ...rows('holds'), pools: [prefix('172.16.7.0/26')] }, 'enforce');
       since();
       await round(rows('holds', 'counts'));
       expect(since()).to.deep.equal(['delete pools4, add pools4, add endpoints4', 'charon']);
@@ -350,7 +347,7 @@ describe('guardKeeper', () => {
 
     it('reports that it cannot', async () => {
       nft.fail(new GuardError('permission', 'no'));
-      expect((await keeper.restore(rows('holds'))).map(({ reason }) => reason)).to.deep.equal([
+      expect((await keeper.restore(rows('holds'), 'enforce')).map(({ reason }) => reason)).to.deep.equal([
         'GuardMissing',
       ]);
     });

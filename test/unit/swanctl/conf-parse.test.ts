@@ -90,6 +90,12 @@ describe('parseConfText', () => {
       error: /"mode" should be "tunnel"/,
     },
     { name: 'no network uid', from: '# network-uid', to: '# network', error: /no comment "# network-uid:"/ },
+    {
+      name: 'an unknown guard mode',
+      from: 'connections {',
+      to: '# guard-mode: enforce\nconnections {',
+      error: /cannot be the value of "guard-mode"/,
+    },
     { name: 'a time that is none', from: '2026-11-24T11', to: '2026-13-24T11', error: /loaded-at/ },
     {
       name: 'an unclosed section',
