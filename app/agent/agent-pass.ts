@@ -1,6 +1,6 @@
 // One pass of the agent: the plan, the guard around everything, charon in the middle (reconcile.ts), the report. What it
 // remembers is pass-memory.ts; everything that decides is pure and lives in domain/ and swanctl/.
-import type { Facts, HostName, HostReport } from '../domain/facts.ts';
+import { NO_GUARD, type Facts, type GuardReport, type HostName, type HostReport } from '../domain/facts.ts';
 import { planHost } from '../domain/plan-host.ts';
 import type { Problem } from '../domain/problem.ts';
 import { isWorldError } from '../runtime/errors.ts';
@@ -36,6 +36,7 @@ const WITHOUT_FACTS_MS = 10_000;
 export function agentPass(options: AgentPassOptions): () => Promise<number> {
   const { self } = options;
   const memory = passMemory();
+  const guardNow = (): GuardReport => options.guard?.report() ?? NO_GUARD;
   const report = (next: HostReport): void => {
     memory.report = next;
     options.report(next);
@@ -44,12 +45,12 @@ export function agentPass(options: AgentPassOptions): () => Promise<number> {
     const known = options.facts();
     const networkUid = known?.facts?.network.uid ?? '';
     const helpless = (problems: readonly Problem[]): HostReport =>
-      helplessReport(self, networkUid, problems, memory.report);
+      helplessReport({ host: self, networkUid, problems, guard: guardNow(), last: memory.report });
     const problems = [...(known?.problems ?? [])];
     try {
       if (known?.facts !== undefined) {
         const outcome = await guarded(options, memory, known.facts, problems);
-        report(outcome.report(problems));
+        report(outcome.report(problems, guardNow()));
         return outcome.againMs;
       }
       const againMs = await withoutFacts(options, memory, problems);

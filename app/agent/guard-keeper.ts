@@ -1,22 +1,26 @@
 // Keeps the guard as the plan says, around charon's steps: what must hold holds before children change, what may pass passes
 // before children let go. A guard that cannot be installed is a Problem and stops nothing else: traps still protect.
-import type { GuardMode } from '../domain/facts.ts';
+import type { GuardMode, GuardReport } from '../domain/facts.ts';
 import type { GuardRows } from '../domain/host-config.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { GuardCounters } from '../guard/counters.ts';
 import { applyGuard, readGuard } from '../guard/guard.ts';
 import type { Nft } from '../guard/nft.ts';
-import { planGuard, type DesiredGuard, type GuardPlan } from '../guard/plan-guard.ts';
+import { planGuard, planTexts, type DesiredGuard, type GuardPlan } from '../guard/plan-guard.ts';
 import type { GuardState } from '../guard/read-back.ts';
 import { guardRuleset, type TableName } from '../guard/ruleset.ts';
+import { keptGuard, standingGuard, UNKNOWN_GUARD } from '../guard/standing.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { guardDamage } from './guard-damage.ts';
+import { guardRecord } from './guard-record.ts';
 import { guardProblem } from './pass-problems.ts';
 
 export interface GuardKeeperOptions {
   readonly nft: Nft;
   /** Interfaces of this host's pods, `cali*`. */
   readonly localInterfaces: string;
+  readonly clock: Clock;
   readonly log: Log;
   readonly watcher?: GuardWatcher;
 }
@@ -43,12 +47,15 @@ export interface GuardKeeper {
    * For want of facts: makes a table in the file's mode when there is none of ours at all; touches none that is there.
    */
   restore(rows: GuardRows, mode: GuardMode): Promise<readonly Problem[]>;
+  /** As it was read back last. */
+  report(): GuardReport;
 }
 
 export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
-  const { nft, log, watcher } = options;
+  const { nft, log, watcher, clock } = options;
   const ruleset = guardRuleset(options.localInterfaces);
   const damage = guardDamage();
+  const record = guardRecord(clock);
   let complaint = '';
   const alone = aloneTable();
 
@@ -71,6 +78,7 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
       return [];
     } catch (error) {
       damage.failed();
+      record.stands(UNKNOWN_GUARD);
       const problem = guardProblem(error);
       if (problem.message !== complaint) log.warn({ reason: problem.message }, 'the guard cannot be kept');
       complaint = problem.message;
@@ -84,19 +92,26 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
     ruleset,
   });
 
-  const finish = async (desired: DesiredGuard, plan: GuardPlan): Promise<void> => {
+  const finish = async (mode: GuardMode, desired: DesiredGuard, plan: GuardPlan): Promise<void> => {
     await applyGuard(nft, [...plan.hold, ...plan.remove]);
     complaint = '';
     const parts = partsOf(plan);
-    if (parts.length > 0) log.info({ parts }, 'guard changed');
+    if (parts.length > 0) {
+      log.info({ parts }, 'guard changed');
+      const actual = await look();
+      const isDone = planTexts(planGuard(desired, actual)).length === 0;
+      record.stands(standingGuard({ mode, actual, isDone }));
+    }
     const found = damage.mended(desired);
     if (found === undefined) return;
     log.warn({ found }, 'somebody else had changed the guard: it is put back');
+    record.repaired();
     watcher?.onRepair();
   };
 
   return {
     begin: async (rows, mode) => {
+      record.asked(mode);
       const desired = desiredGuard(rows, mode);
       let counters: GuardCounters | undefined;
       let plan: GuardPlan | undefined;
@@ -105,6 +120,8 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
         if (state.kind === 'present') counters = state.table.counters;
         const wanted = planGuard(desired, state);
         damage.found(state, wanted);
+        const isDone = planTexts(wanted).length === 0;
+        record.stands(standingGuard({ mode, actual: state, isDone }));
         await applyGuard(nft, [...wanted.create, ...wanted.add, ...wanted.release]);
         plan = wanted;
       });
@@ -112,20 +129,24 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
         counters,
         finish: async () => {
           const made = plan;
-          return made === undefined ? problems : attempt(() => finish(desired, made));
+          return made === undefined ? problems : attempt(() => finish(mode, desired, made));
         },
       };
     },
     restore: (rows, mode) =>
       attempt(async () => {
         const state = await look();
+        record.stands(keptGuard(state));
         if (state.kind !== 'absent' || state.others.length > 0) return;
         const desired = desiredGuard(rows, mode);
         const plan = planGuard(desired, state);
+        const isDone = planTexts(plan).length === 0;
+        record.stands(standingGuard({ mode, actual: state, isDone }));
         damage.found(state, plan);
         await applyGuard(nft, plan.create);
-        await finish(desired, plan);
+        await finish(mode, desired, plan);
       }),
+    report: () => record.report(),
   };
 }
 

@@ -1,6 +1,6 @@
 // The part of a pass that is about charon: read the file and charon, compare with the plan, apply, read back. What it remembers
 // is pass-memory.ts; everything that decides is pure and lives in domain/, swanctl/ and demand.ts.
-import type { Facts, HostReport } from '../domain/facts.ts';
+import type { Facts, GuardReport, HostReport } from '../domain/facts.ts';
 import type { HostConfig, HostPlan } from '../domain/host-config.ts';
 import { assignNames } from '../domain/names.ts';
 import type { Problem } from '../domain/problem.ts';
@@ -57,7 +57,7 @@ export interface Inputs {
 }
 
 export interface Outcome {
-  readonly report: (problems: readonly Problem[]) => HostReport;
+  readonly report: (problems: readonly Problem[], guard: GuardReport) => HostReport;
   readonly againMs: number;
 }
 
@@ -185,7 +185,7 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
   memory.revival.seen(installedChildKeys(loaded), desired, nowMs);
   memory.unsettledPasses = rest.length === 0 ? 0 : memory.unsettledPasses + 1;
   return {
-    report: (problems) =>
+    report: (problems, guard) =>
       makeReport({
         plan,
         config: desired,
@@ -195,6 +195,7 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
         strays: strayShards(facts.shards, desired, loaded),
         unanswered: memory.revival.unanswered(desired),
         problems: [...problems, ...refused.map(refusalProblem)],
+        guard,
         charonVersion: session.version,
       }),
     againMs: Math.min(

@@ -1,5 +1,5 @@
 // What one host reports of itself: which shard versions are in force here, read back from charon, and what is wrong. Pure.
-import type { HostName, HostReport } from '../domain/facts.ts';
+import type { GuardReport, HostName, HostReport } from '../domain/facts.ts';
 import type { Child, HostConfig, HostPlan, PlannedChild } from '../domain/host-config.ts';
 import { isOurs } from '../domain/names.ts';
 import { compareProblems, compareText, type Problem } from '../domain/problem.ts';
@@ -21,10 +21,11 @@ export interface ReportInput {
   readonly unanswered: ReadonlySet<string>;
   /** Problems of this pass, beside the plan's own. */
   readonly problems: readonly Problem[];
+  readonly guard: GuardReport;
   readonly charonVersion: string;
 }
 
-/** Sorted and without times: equal states give equal reports, so an idle host writes nothing. */
+/** Sorted, and without times but that of a repair: equal states give equal reports, so an idle host writes nothing. */
 export function makeReport(input: ReportInput): HostReport {
   const { plan, config, loaded, verification, strays } = input;
   const keys = namedKeys(config);
@@ -41,6 +42,7 @@ export function makeReport(input: ReportInput): HostReport {
       flowsInForce: verification.inForce.size,
       childSas: [...installedChildKeys(loaded)].filter(isOursByKey).length,
     },
+    guard: input.guard,
     charonVersion: input.charonVersion,
   };
 }
@@ -65,13 +67,13 @@ function unansweredPeers({ plan, unanswered }: ReportInput): HostName[] {
   return [...new Set(peers)].sort(compareText);
 }
 
+export interface Helpless extends Pick<HostReport, 'host' | 'networkUid' | 'guard'> {
+  readonly problems: readonly Problem[];
+  readonly last: HostReport | undefined;
+}
+
 /** What a host says that cannot plan or cannot reach charon: nothing is confirmed, nothing is taken back. */
-export function helplessReport(
-  host: HostName,
-  networkUid: string,
-  problems: readonly Problem[],
-  last?: HostReport,
-): HostReport {
+export function helplessReport({ host, networkUid, guard, problems, last }: Helpless): HostReport {
   return {
     host,
     networkUid,
@@ -79,6 +81,7 @@ export function helplessReport(
     problems: reported(problems),
     peersNotReached: [],
     counters: last === undefined ? NOTHING : { ...last.counters, flowsInForce: 0, childSas: 0 },
+    guard,
     charonVersion: '',
   };
 }

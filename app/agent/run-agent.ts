@@ -70,6 +70,7 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     guard: guardKeeper({
       nft,
       localInterfaces: settings.localInterfaces,
+      clock,
       log,
       watcher: metrics,
     }),

@@ -6,6 +6,7 @@ import {
   type Facts,
   type HostReport,
   type ShardFact,
+  NO_GUARD,
 } from '../domain/facts.ts';
 import { networkSpec } from '../domain/network.ts';
 import { planHost } from '../domain/plan-host.ts';
@@ -99,6 +100,7 @@ function reportOf(host: HostReport['host'], networkUid: string, shards: readonly
     problems: [],
     peersNotReached: [],
     counters: { connections: 0, flows: 0, flowsInForce: 0, childSas: 0 },
+    guard: NO_GUARD,
     charonVersion: '',
   };
 }

@@ -106,8 +106,47 @@ export interface HostReport {
   /** Peers for which an IKE_SA was wanted and could not be had. Sorted. */
   readonly peersNotReached: readonly HostName[];
   readonly counters: ReportCounters;
+  readonly guard: GuardReport;
   readonly charonVersion: string;
 }
+
+/**
+ * What was read back from nftables, beside what is asked for.
+ * ```
+ * enforce, observe   our table stands, whole, with every row, in this mode
+ * off                mode off, and no table of ours stands
+ * none               nothing is protected here, and no table of ours stands
+ * differs            tables of ours stand and are not, or not alone, what should
+ * missing            there should be a table and is none
+ * unknown            nftables could not be read or changed; a problem of the report says why
+ * ```
+ */
+export type GuardStanding = GuardMode | 'none' | 'differs' | 'missing' | 'unknown';
+
+/** The guard of one host. Nothing in it moves while nothing changes: what it drops is in the metrics. */
+export interface GuardReport {
+  /** As IPsecNetwork asks for it; what an agent assumes that has not seen it yet. */
+  readonly mode: GuardMode;
+  readonly state: GuardStanding;
+  /** Endpoints and cluster IPs in our table, by address, protocol and port. */
+  readonly rows: number;
+  /** Those of them that hold; the others are only counted. */
+  readonly holding: number;
+  /** How often somebody else changed the guard and the agent put it back, since the agent was started. */
+  readonly repairs: number;
+  /** When it did last, RFC 3339; empty: never. What goes on without end is told once a minute. */
+  readonly lastRepair: string;
+}
+
+/** Of a host without one. */
+export const NO_GUARD: GuardReport = {
+  mode: 'off',
+  state: 'off',
+  rows: 0,
+  holding: 0,
+  repairs: 0,
+  lastRepair: '',
+};
 
 export interface ReportedProblem {
   readonly reason: string;

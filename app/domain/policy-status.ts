@@ -1,6 +1,7 @@
 // What does a policy's status say beside its conditions? One line for each row, and the figures of the printer columns.
 import { conditionsOf, type PolicyCondition } from './conditions.ts';
-import type { Stage } from './facts.ts';
+import type { HostName, Stage } from './facts.ts';
+import { unguardedHosts } from './guard-in-place.ts';
 import { formatPort } from './ports.ts';
 import type { StatusInput } from './programmed.ts';
 import type { ResolvedRow } from './resolve-row.ts';
@@ -13,7 +14,7 @@ export interface PolicyStatus {
   readonly policies: number;
   /** Distinct endpoint addresses that the rows protect. */
   readonly endpoints: number;
-  /** Hosts that have all services in force, of all with an agent: `2/3`. */
+  /** Hosts that have all services in force, and a guard, of all with an agent: `2/3`. */
   readonly hosts: string;
   readonly conditions: readonly PolicyCondition[];
   /** In the order of the policy's rows. */
@@ -58,7 +59,7 @@ function rowStatus({ row, service, accepted, ports, endpoints }: ResolvedRow, in
     ports: accepted ? ports.map(formatPort) : [],
     endpoints: accepted ? endpoints.length : 0,
     hosts: input.resolved.hosts.length,
-    hostsInForce: accepted ? standing.hostsInForce.length : 0,
+    hostsInForce: accepted ? inForce(service, input).length : 0,
   };
 }
 
@@ -68,10 +69,16 @@ function leastStage(stages: readonly (Stage | undefined)[]): Stage | undefined {
   return stages.includes(undefined) ? undefined : ORDER.find((stage) => stages.includes(stage));
 }
 
-function hostsInForce(rows: readonly ResolvedRow[], { resolved, standingOf }: StatusInput): number {
+function hostsInForce(rows: readonly ResolvedRow[], input: StatusInput): number {
   const standings = rows
     .filter((row) => row.ports.length > 0)
-    .map((row) => new Set(standingOf(row.service).hostsInForce));
+    .map((row) => new Set(inForce(row.service, input)));
   if (standings.length === 0) return 0;
-  return resolved.hosts.filter(({ name }) => standings.every((standing) => standing.has(name))).length;
+  return input.resolved.hosts.filter(({ name }) => standings.every((standing) => standing.has(name))).length;
+}
+
+/** A host whose guard is not in place lets through what has no tunnel. */
+function inForce(service: string, input: StatusInput): HostName[] {
+  const unguarded = new Set([...unguardedHosts(input).values()].flat());
+  return input.standingOf(service).hostsInForce.filter((host) => !unguarded.has(host));
 }

@@ -1,7 +1,8 @@
 // What stands between a policy and `Programmed=True`? Obstacles, each with a reason and a sentence that names hosts and says
 // what to do. How they become a condition: conditions.ts.
 import { shorten } from './endpoint-problems.ts';
-import type { HostName, HostReport } from './facts.ts';
+import type { GuardMode, HostName, HostReport } from './facts.ts';
+import { guardObstacles } from './guard-in-place.ts';
 import { formatPort } from './ports.ts';
 import type { Resolved } from './resolve.ts';
 import type { ResolvedRow } from './resolve-row.ts';
@@ -16,6 +17,8 @@ export interface Obstacle {
 export interface StatusInput {
   readonly resolved: Resolved;
   readonly reports: readonly HostReport[];
+  /** What IPsecNetwork asks for. */
+  readonly guardMode: GuardMode;
   readonly standingOf: StandingOf;
   /** Hosts that are Ready and were waited for longer than the bound. */
   readonly overdue: ReadonlySet<HostName>;
@@ -33,6 +36,7 @@ export function obstacles(rows: readonly ResolvedRow[], input: StatusInput): Obs
     ...accepted.flatMap(unresolved),
     ...accepted.flatMap(withoutAgent),
     ...reported(accepted, input),
+    ...guardObstacles({ ...input, reports: ofAgents(input) }),
     ...silentHosts(accepted, input),
     ...accepted.flatMap((row) => unfinished(row, input)),
   ];
@@ -69,13 +73,17 @@ function reported(rows: readonly ResolvedRow[], input: StatusInput): Obstacle[] 
     if (agents.has(subject) && subject !== host) return withEndpoints.has(host) || withEndpoints.has(subject);
     return !others.has(subject);
   };
-  return input.reports
-    .filter(({ host }) => agents.has(host))
-    .flatMap((report) =>
-      problemsOf(report)
-        .filter(({ subject }) => concerns(report.host, subject))
-        .map(({ reason, message }) => ({ reason, message: `${report.host}: ${message}` })),
-    );
+  return ofAgents(input).flatMap((report) =>
+    problemsOf(report)
+      .filter(({ subject }) => concerns(report.host, subject))
+      .map(({ reason, message }) => ({ reason, message: `${report.host}: ${message}` })),
+  );
+}
+
+/** Of hosts that are no hosts of ours any more nothing counts. */
+function ofAgents({ resolved, reports }: StatusInput): HostReport[] {
+  const agents = new Set(resolved.hosts.map(({ name }) => name));
+  return reports.filter(({ host }) => agents.has(host));
 }
 
 function problemsOf(report: HostReport): HostReport['problems'] {

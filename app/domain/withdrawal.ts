@@ -16,13 +16,22 @@ export interface Withdrawal {
 /** Hosts that may still have connections, SAs, a file or held traffic, sorted. */
 export function holders({ shards, hosts, reports }: Withdrawal): HostName[] {
   const hasReported = reportIndex(reports);
-  const counters = new Map(reports.map((report) => [report.host, report.counters]));
+  const byHost = new Map(reports.map((report) => [report.host, report]));
   const mayHold = (host: HostName): boolean => {
-    const { connections = 0, childSas = 0 } = counters.get(host) ?? {};
-    if (connections > 0 || childSas > 0) return true;
+    const report = byHost.get(host);
+    if (report !== undefined && (hasTunnels(report) || !isGuardGone(report))) return true;
     return !shards.every(({ version }) => hasReported(host, version));
   };
   return hosts.filter(mayHold).sort(compareText);
+}
+
+function hasTunnels({ counters }: HostReport): boolean {
+  return counters.connections > 0 || counters.childSas > 0;
+}
+
+/** Read back: a table that cannot be read may go on dropping. */
+function isGuardGone({ guard }: HostReport): boolean {
+  return guard.state === 'off' || guard.state === 'none';
 }
 
 /** True when nothing is protected any more, and no host that is Ready has anything left; those that are not cannot be waited for. */

@@ -34,12 +34,21 @@ function statusSchema(): ReturnType<typeof objectOf> {
   const version = { name: TEXT, uid: TEXT, generation: INTEGER };
   const problem = { reason: TEXT, subject: TEXT, message: TEXT };
   const counters = { connections: INTEGER, flows: INTEGER, flowsInForce: INTEGER, childSas: INTEGER };
+  const guard = {
+    mode: { enum: ['enforce', 'observe', 'off'] },
+    state: { enum: ['enforce', 'observe', 'off', 'none', 'differs', 'missing', 'unknown'] },
+    rows: INTEGER,
+    holding: INTEGER,
+    repairs: INTEGER,
+    lastRepair: TEXT,
+  };
   const properties = {
     networkUid: TEXT,
     loaded: listOf(objectOf(version, Object.keys(version))),
     problems: listOf(objectOf(problem, Object.keys(problem))),
     peersNotReached: listOf(TEXT),
     counters: objectOf(counters, Object.keys(counters)),
+    guard: objectOf(guard, Object.keys(guard)),
     charonVersion: TEXT,
   };
   return objectOf(properties, Object.keys(properties));

@@ -54,7 +54,7 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
     waits = step.waits;
     const refusals = [
       ...(await writeFacts(options, writer, step)),
-      ...(await writeStatuses(options, statusFrom(statusInput(source, step)))),
+      ...(await writeStatuses(options, statusFrom(statusInput(options, step)))),
       ...(await reportEvents(step.resolved)),
     ];
     mind(refusals, log);
@@ -116,10 +116,14 @@ async function writeFacts(
 }
 
 /** How it stands in the API after the writes. */
-function statusInput(source: WorldSource, { resolved, reports, waits }: StepTaken): StatusInput {
+function statusInput(
+  { source, settings }: ManagerPassOptions,
+  { resolved, reports, waits }: StepTaken,
+): StatusInput {
   return {
     resolved,
     reports,
+    guardMode: settings.guardMode,
     standingOf: serviceStandings(resolved, source.shards.values(), reports),
     overdue: waits.overdue,
   };

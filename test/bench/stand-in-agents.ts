@@ -80,6 +80,7 @@ function reportOf(host: string, networkUid: string, shards: readonly ShardFact[]
     problems: [],
     peersNotReached: [],
     counters: { connections: 0, flows: 0, flowsInForce: 0, childSas: 0 },
+    guard: { mode: 'enforce', state: 'enforce', rows: 1, holding: 1, repairs: 0, lastRepair: '' },
     charonVersion: 'stand-in',
   };
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { NO_GUARD } from '../../app/domain/facts.ts';
 import { ApiError } from '../../app/kubernetes/api-error.ts';
 import { Client } from '../../app/kubernetes/client.ts';
 import {
@@ -283,7 +284,7 @@ describe('chart in a cluster', () => {
         .mergePatch(
           REPORTS,
           { name: host, subresource: 'status' },
-          { status: { ...report, counters, charonVersion: 'test' } },
+          { status: { ...report, counters, guard: NO_GUARD, charonVersion: 'test' } },
         );
 
     before(async () => {

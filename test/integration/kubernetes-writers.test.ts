@@ -67,6 +67,7 @@ const REPORT: HostReport = {
   problems: [{ reason: 'PeerNotReached', subject: 'controller-0', message: 'no answer' }],
   peersNotReached: ['controller-0' as HostName],
   counters: { connections: 2, flows: 4, flowsInForce: 3, childSas: 1 },
+  guard: { mode: 'enforce', state: 'enforce', rows: 5, holding: 3, repairs: 0, lastRepair: '' },
   charonVersion: '5.9.8',
 };
 const STATUS: PolicyStatus = {

@@ -9,6 +9,7 @@ import type { Child } from '../support/child.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
 import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
 import { startAgent, startManager } from '../support/programs.ts';
+import { kubectl } from '../support/service-accounts.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
 import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
 import { until } from '../support/until.ts';
@@ -18,6 +19,8 @@ interface Condition {
   readonly status: string;
   readonly message: string;
 }
+
+const CHARON_VERSION = '5.9.8';
 
 /** One manager, three agents, three real charons (without peers), a real API server. */
 describe('manager and agents', () => {
@@ -96,6 +99,36 @@ describe('manager and agents', () => {
     ]);
     expect(await childrenOf('worker-0', 'k8s-node-controller-0')).to.have.length(3);
     expect(readFileSync(confFile('worker-0'), 'utf8')).to.contain('remote_ts = 172.16.192.115/32[17/53]');
+  });
+
+  it('is shown by kubectl in columns that a person can read', async () => {
+    const shown = async (kind: string): Promise<string[]> => {
+      const text = await kubectl(cluster, ['get', kind]);
+      expect(text, kind).not.to.match(/[[\]{}]|<none>|<unknown>/);
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(/ {2,}/).slice(0, -1).join(' | '));
+    };
+    expect(await shown('ipsecpolicies')).to.deep.equal([
+      'NAME | POLICIES | ENDPOINTS | HOSTS | PROGRAMMED',
+      'sample | 1 | 2 | 3/3 | True',
+    ]);
+    expect(await shown('ipsechostreports')).to.deep.equal([
+      'NAME | PEERS | FLOWS | IN FORCE | CHARON | GUARD',
+      `controller-0 | 2 | 9 | 9 | ${CHARON_VERSION} | off`,
+      `controller-1 | 2 | 9 | 9 | ${CHARON_VERSION} | off`,
+      `worker-0 | 2 | 6 | 6 | ${CHARON_VERSION} | off`,
+    ]);
+    expect(await shown('ipsechosts')).to.include.members(['NAME | ADDRESS', 'worker-0 | 192.168.206.66']);
+    expect(await shown('ipsecservices')).to.deep.equal([
+      'NAME | NAMESPACE | SERVICE | STAGE',
+      'kube-system.kube-dns.0 | kube-system | kube-dns | enforce',
+    ]);
+    expect(await shown('ipsecnetworks')).to.deep.equal([
+      'NAME | GUARD | IKE | ESP',
+      'cluster | off | aes128-sha256-prfaesxcbc-modp3072 | aes128gcm16',
+    ]);
   });
 
   it('writes nothing while nothing changes', async () => {

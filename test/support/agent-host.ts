@@ -132,6 +132,7 @@ export async function startAgentHost(
     const guard = guardKeeper({
       nft: host.nft,
       localInterfaces: 'cali*',
+      clock: host.clock,
       log,
       watcher: { onDrops: () => undefined, onRepair: () => (host.repairs += 1) },
     });

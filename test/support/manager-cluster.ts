@@ -124,6 +124,7 @@ function reportStatus(loaded: readonly object[]): object {
     problems: [],
     peersNotReached: [],
     counters: { connections: 0, flows: 0, flowsInForce: 0, childSas: 0 },
+    guard: { mode: 'enforce', state: 'enforce', rows: 1, holding: 1, repairs: 0, lastRepair: '' },
     charonVersion: '5.9.8',
   };
 }

@@ -2,7 +2,7 @@
 // Every builder takes only what a test is about; the rest is the ordinary case.
 import { expect } from 'chai';
 import type { HostName, HostReport, ShardFact, ShardSpec } from '../../app/domain/facts.ts';
-import { shardName } from '../../app/domain/facts.ts';
+import { NO_GUARD, shardName } from '../../app/domain/facts.ts';
 import { parseAddress, parsePrefix, type Address, type Prefix } from '../../app/domain/ip.ts';
 import { parsePort, type Port } from '../../app/domain/ports.ts';
 import type {
@@ -147,6 +147,7 @@ export function report(name: HostName, shards: readonly ShardFact[]): HostReport
     problems: [],
     peersNotReached: [],
     counters: { connections: 0, flows: 0, flowsInForce: 0, childSas: 0 },
+    guard: { ...NO_GUARD, mode: 'enforce', state: 'none' },
     charonVersion: '5.9.8',
   };
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
+import { NO_GUARD } from '../../../app/domain/facts.ts';
 import { agentMetrics, type AgentMetrics } from '../../../app/agent/agent-metrics.ts';
 import { helplessReport } from '../../../app/agent/report.ts';
 import { CONTROLLER_0 } from '../../support/facts-builders.ts';
@@ -45,7 +46,13 @@ describe('agentMetrics', () => {
   });
 
   it('shows how many flows are not in force', async () => {
-    const report = helplessReport(CONTROLLER_0, 'network-1', []);
+    const report = helplessReport({
+      host: CONTROLLER_0,
+      networkUid: 'network-1',
+      problems: [],
+      guard: NO_GUARD,
+      last: undefined,
+    });
     metrics.onReport({ ...report, counters: { ...report.counters, flows: 9, flowsInForce: 7 } });
     expect(await shown('ipsec_policy_flows_not_in_force')).to.deep.equal([
       'ipsec_policy_flows_not_in_force 2',

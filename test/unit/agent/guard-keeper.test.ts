@@ -8,6 +8,7 @@ import { GuardError } from '../../../app/guard/nft.ts';
 import { capturedLog, type CapturedLog } from '../../support/captured-log.ts';
 import { address, prefix } from '../../support/facts-builders.ts';
 import { fakeNft, type FakeNft, type FakeTable } from '../../support/fake-nft.ts';
+import { virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
 
 const EMPTY: GuardRows = { endpoints: [], clusterIps: [], pools: [prefix('172.16.0.0/16')] };
 const rows = (...holds: readonly ('counts' | 'holds')[]): GuardRows => ({
@@ -20,6 +21,11 @@ const rows = (...holds: readonly ('counts' | 'holds')[]): GuardRows => ({
     holdIngress: false,
   })),
 });
+const clusterIp = (text: string): GuardRows['clusterIps'][number] => ({
+  address: address(text),
+  protocol: 'udp',
+  port: 53,
+});
 const element = (port: number): string => `172.16.0.9 . 17 . ${port}`;
 
 describe('guardKeeper', () => {
@@ -29,11 +35,13 @@ describe('guardKeeper', () => {
   let keeper: GuardKeeper;
   let drops: (GuardCounters['drops'] | undefined)[];
   let repairs: number;
+  let clock: VirtualClock;
 
   const start = (): void => {
     keeper = guardKeeper({
       nft,
       localInterfaces: 'cali*',
+      clock,
       log: log.log,
       watcher: { onDrops: (seen) => drops.push(seen), onRepair: () => (repairs += 1) },
     });
@@ -51,6 +59,7 @@ describe('guardKeeper', () => {
     applied = [];
     drops = [];
     repairs = 0;
+    clock = virtualClock();
     nft = fakeNft((what) => applied.push(what));
     log = capturedLog();
     start();
@@ -159,7 +168,7 @@ describe('guardKeeper', () => {
       nft.fail(new GuardError('timeout', 'too long'), { when: /^list/ });
       await round(rows('holds'));
       const none = { ingress: 0, egress: 0, cluster_ip: 0, masqueraded: 0, icmp_errors: 0 };
-      expect(drops).to.deep.equal([undefined, none, undefined]);
+      expect(drops).to.deep.equal([undefined, none, none, undefined]);
     });
   });
 
@@ -291,6 +300,91 @@ describe('guardKeeper', () => {
       start();
       await round(rows('holds'));
       expect(repairs).to.equal(0);
+    });
+  });
+
+  describe('its report', () => {
+    const NEVER = { repairs: 0, lastRepair: '' };
+    const two = { ...rows('holds', 'counts'), clusterIps: [clusterIp('10.96.0.10')] };
+
+    it('knows nothing before the first round', () => {
+      expect(keeper.report()).to.include({ mode: 'enforce', state: 'unknown' });
+    });
+
+    it('tells what was read back after the round, not what was meant', async () => {
+      await round(two);
+      expect(keeper.report()).to.deep.equal({
+        mode: 'enforce',
+        state: 'enforce',
+        rows: 3,
+        holding: 2,
+        ...NEVER,
+      });
+      await round(rows('holds'), 'observe');
+      expect(keeper.report()).to.include({ mode: 'observe', state: 'observe', rows: 1, holding: 1 });
+      await round(rows('holds'), 'off');
+      expect(keeper.report()).to.include({ mode: 'off', state: 'off', rows: 0 });
+      await round(EMPTY);
+      expect(keeper.report()).to.include({ mode: 'enforce', state: 'none', rows: 0 });
+    });
+
+    it('says that it is missing while somebody takes it away in the same moment, and differs while another stays', async () => {
+      const apply = nft.apply.bind(nft);
+      nft.apply = async (text) => {
+        await apply(text);
+        nft.flushRuleset();
+      };
+      await round(rows('holds'));
+      expect(keeper.report()).to.include({ state: 'missing', rows: 0 });
+      nft.apply = async (text) => {
+        await apply(text);
+        [...nft.tables.values()][0]?.sets.get('holding4')?.clear();
+      };
+      await round(rows('holds'));
+      expect(keeper.report()).to.include({ state: 'differs', rows: 1, holding: 0 });
+      nft.apply = apply;
+      await round(rows('holds'));
+      expect(keeper.report()).to.include({ state: 'enforce', holding: 1 });
+    });
+
+    it('knows nothing when nft fails, before, between and after', async () => {
+      for (const when of [/^list tables/, /^create/, /^list table inet/]) {
+        nft.flushRuleset();
+        nft.fail(new GuardError('timeout', 'too long'), { when });
+        await round(rows('holds'));
+        expect(keeper.report(), String(when)).to.include({ state: 'unknown' });
+        await round(rows('holds'));
+        expect(keeper.report()).to.include({ state: 'enforce' });
+      }
+    });
+
+    it('tells of a repair, and of those that never end once a minute', async () => {
+      await round(rows('holds'));
+      const flushed = async (): Promise<ReturnType<GuardKeeper['report']>> => {
+        nft.flushRuleset();
+        await round(rows('holds'));
+        return keeper.report();
+      };
+      await clock.advance(1000);
+      const first = { state: 'enforce', repairs: 1, lastRepair: '2026-01-01T00:00:01.000Z' };
+      expect(await flushed()).to.include(first);
+      await clock.advance(59_000);
+      expect(await flushed()).to.include(first);
+      await clock.advance(1000);
+      expect(keeper.report()).to.include({ repairs: 2, lastRepair: '2026-01-01T00:01:00.000Z' });
+    });
+
+    it('tells of a guard that is kept for want of facts', async () => {
+      await keeper.restore(rows('holds'), 'enforce');
+      expect(keeper.report()).to.include({ state: 'enforce', rows: 1 });
+      await keeper.restore(rows('holds', 'holds'), 'enforce');
+      expect(keeper.report()).to.include({ state: 'enforce', rows: 1 });
+      [...nft.tables.values()][0]?.chains.get('egress')?.rules.splice(0);
+      await keeper.restore(rows('holds'), 'enforce');
+      expect(keeper.report()).to.include({ state: 'differs' });
+      nft.flushRuleset();
+      await keeper.restore(EMPTY, 'enforce');
+      expect(keeper.report()).to.include({ state: 'none' });
     });
   });
 

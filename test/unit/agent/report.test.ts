@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { helplessReport, makeReport, type ReportInput } from '../../../app/agent/report.ts';
 import { strayShards } from '../../../app/agent/stray-shards.ts';
-import type { Facts, HostReport } from '../../../app/domain/facts.ts';
+import { NO_GUARD, type Facts, type HostReport } from '../../../app/domain/facts.ts';
 import { assignNames } from '../../../app/domain/names.ts';
 import { planHost } from '../../../app/domain/plan-host.ts';
 import { childKey, type Loaded } from '../../../app/swanctl/loaded.ts';
@@ -39,6 +39,7 @@ function reportOf(
     strays: strayShards(given.shards, config, there),
     unanswered: new Set(),
     problems: [],
+    guard: NO_GUARD,
     charonVersion: '5.9.8',
     ...changes,
   });
@@ -209,7 +210,16 @@ describe('helplessReport', () => {
   it('confirms nothing, says why, and stays the same while it lasts', () => {
     const last = reportOf(EACH_PEER);
     const problems = [{ reason: 'CharonUnreachable', subject: 'charon', message: 'no answer' } as const];
-    const once = helplessReport(CONTROLLER_0, 'network-1', problems, last);
+    const guard = {
+      mode: 'enforce',
+      state: 'enforce',
+      rows: 4,
+      holding: 2,
+      repairs: 1,
+      lastRepair: 'then',
+    } as const;
+    const helpless = { host: CONTROLLER_0, networkUid: 'network-1', problems, guard };
+    const once = helplessReport({ ...helpless, last });
     expect(once).to.deep.equal({
       host: CONTROLLER_0,
       networkUid: 'network-1',
@@ -217,8 +227,9 @@ describe('helplessReport', () => {
       problems,
       peersNotReached: [],
       counters: { connections: 2, flows: 2, flowsInForce: 0, childSas: 0 },
+      guard,
       charonVersion: '',
     });
-    expect(helplessReport(CONTROLLER_0, 'network-1', problems, once)).to.deep.equal(once);
+    expect(helplessReport({ ...helpless, last: once })).to.deep.equal(once);
   });
 });

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { ConditionType } from '../../../app/domain/conditions.ts';
 import { problemsOfRows } from '../../../app/domain/conditions.ts';
-import type { HostReport } from '../../../app/domain/facts.ts';
+import type { GuardMode, GuardStanding, HostReport } from '../../../app/domain/facts.ts';
 import { policyStatus, type PolicyStatus } from '../../../app/domain/policy-status.ts';
 import { resolve } from '../../../app/domain/resolve.ts';
 import { serviceStandings } from '../../../app/domain/service-standing.ts';
@@ -21,11 +21,12 @@ import {
   world,
 } from '../../support/world-builders.ts';
 
-function status(cluster: RollOutCluster, name = 'p'): PolicyStatus {
+function status(cluster: RollOutCluster, name = 'p', guardMode: GuardMode = 'enforce'): PolicyStatus {
   const resolved = resolve(cluster.world);
   const { shards, reports, clock } = cluster;
   const standingOf = serviceStandings(resolved, shards, reports);
-  return policyStatus({ name, generation: 4 }, { resolved, reports, standingOf, overdue: clock.overdue });
+  const input = { resolved, reports, standingOf, guardMode, overdue: clock.overdue };
+  return policyStatus({ name, generation: 4 }, input);
 }
 
 /** `False PortNotFound` and the message. */
@@ -318,6 +319,44 @@ describe('Programmed', () => {
         expect(said(status(cluster), 'Programmed').short).to.equal(short);
         expect(said(status(cluster), 'Programmed').message).to.include(says);
       });
+  });
+
+  describe('a guard that is', () => {
+    const guarded = (state: GuardStanding, change: Partial<HostReport> = {}): RollOutCluster => {
+      const cluster = settled(oneServiceWorld([ENDPOINT]));
+      cluster.reports = cluster.reports.map((one) =>
+        one.host === WORKER_0 ? { ...one, ...change, guard: { ...one.guard, state } } : one,
+      );
+      return cluster;
+    };
+    for (const state of ['missing', 'differs', 'unknown', 'observe', 'off'] as const)
+      it(`${state} in mode enforce is not in force there`, () => {
+        const found = status(guarded(state));
+        const { short, message } = said(found, 'Programmed');
+        expect(short).to.equal('False GuardMissing');
+        expect(message).to.match(/^Hosts worker-0: \S.*\.$/);
+        expect([found.hosts, found.rows[0]?.hostsInForce]).to.deep.equal(['2/3', 2]);
+      });
+    for (const state of ['enforce', 'none'] as const)
+      it(`${state} is as it should be`, () => {
+        expect(status(guarded(state)).hosts).to.equal('3/3');
+        expect(said(status(guarded(state)), 'Programmed').short).to.equal('True Programmed');
+      });
+    for (const mode of ['observe', 'off'] as const)
+      it(`missing in mode ${mode} stands in nobody's way`, () => {
+        expect(said(status(guarded('missing'), 'p', mode), 'Programmed').short).to.equal('True Programmed');
+      });
+    it('explained by its host is not named twice', () => {
+      const problems = [{ reason: 'GuardMissing', subject: 'guard', message: 'no nft.' }];
+      const { message } = said(status(guarded('unknown', { problems })), 'Programmed');
+      expect(message).to.equal('worker-0: no nft.');
+    });
+    it('missing on a host that has no agent any more is of no interest', () => {
+      const cluster = guarded('enforce');
+      const stranger = { ...cluster.reports[0]!, host: 'worker-9' as typeof WORKER_0 };
+      cluster.reports = [...cluster.reports, { ...stranger, guard: { ...stranger.guard, state: 'missing' } }];
+      expect(said(status(cluster), 'Programmed').short).to.equal('True Programmed');
+    });
   });
 
   it('takes in a peer without endpoints when the host that reports it has some', () => {

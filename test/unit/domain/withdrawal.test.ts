@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { HostReport, Stage } from '../../../app/domain/facts.ts';
+import type { GuardStanding, HostReport, Stage } from '../../../app/domain/facts.ts';
 import { holders, isWithdrawn, type Withdrawal } from '../../../app/domain/withdrawal.ts';
 import { kubeDns } from '../../support/facts-builders.ts';
 import { CONTROLLER_0, CONTROLLER_1, report } from '../../support/world-builders.ts';
@@ -8,6 +8,10 @@ const at = (stage: Stage): Withdrawal['shards'] => [kubeDns({ stages: 'udp/53', 
 const holding = (base: HostReport): HostReport => ({
   ...base,
   counters: { connections: 1, flows: 2, flowsInForce: 2, childSas: 2 },
+});
+const guardedBy = (base: HostReport, state: GuardStanding): HostReport => ({
+  ...base,
+  guard: { ...base.guard, state },
 });
 const withdrawal = (change: Partial<Withdrawal>): Withdrawal => ({
   shards: [],
@@ -63,6 +67,18 @@ describe('withdrawal', () => {
       given: { reports: [report(CONTROLLER_0, []), holding(report(CONTROLLER_1, []))] },
       holding: ['controller-1'],
       isOver: false,
+    },
+    ...(['enforce', 'observe', 'differs', 'unknown'] as const).map((state) => ({
+      name: `nothing loaded, and a guard that is read back as ${state}`,
+      given: { reports: [report(CONTROLLER_0, []), guardedBy(report(CONTROLLER_1, []), state)] },
+      holding: ['controller-1'],
+      isOver: false,
+    })),
+    {
+      name: 'nothing loaded in mode off',
+      given: { reports: [report(CONTROLLER_0, []), guardedBy(report(CONTROLLER_1, []), 'off')] },
+      holding: [],
+      isOver: true,
     },
   ];
   for (const { name, given, holding: expected, isOver } of cases)
