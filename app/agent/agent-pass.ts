@@ -48,8 +48,9 @@ export function agentPass(options: AgentPassOptions): () => Promise<number> {
       helplessReport({ host: self, networkUid, problems, guard: guardNow(), last: memory.report });
     const problems = [...(known?.problems ?? [])];
     try {
-      if (known?.facts !== undefined) {
-        const outcome = await guarded(options, memory, known.facts, problems);
+      const facts = factsOf(known, self);
+      if (facts !== undefined) {
+        const outcome = await guarded(options, memory, facts, problems);
         report(outcome.report(problems, guardNow()));
         return outcome.againMs;
       }
@@ -61,6 +62,14 @@ export function agentPass(options: AgentPassOptions): () => Promise<number> {
       throw error;
     }
   };
+}
+
+/**
+ * Facts that do not know this host are none: the plan would be empty, and an agent with a wrong name would take away what
+ * protects the host that it runs on.
+ */
+function factsOf(known: KnownFacts | undefined, self: HostName): Facts | undefined {
+  return known?.facts?.hosts.some(({ name }) => name === self) === true ? known.facts : undefined;
 }
 
 /** The guard's part of a pass comes about even when charon is away: that is what it is for. Its problems are added. */

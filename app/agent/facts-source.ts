@@ -6,6 +6,7 @@ import type { Client } from '../kubernetes/client.ts';
 import { hostReader, networkReader, shardReader } from '../kubernetes/read-facts.ts';
 import { HOSTS, NETWORKS, SHARDS } from '../kubernetes/resources.ts';
 import { WatchCache, type WatchCacheOptions } from '../kubernetes/watch-cache.ts';
+import type { Part } from '../runtime/liveness.ts';
 import { NO_HOSTS, retainHosts, type RetainedHosts } from './retained-hosts.ts';
 import { retainShards } from './retained-shards.ts';
 
@@ -24,6 +25,9 @@ export interface KnownFacts {
 export interface FactsSource {
   /** Undefined while nothing is known. */
   current(): KnownFacts | undefined;
+  /** True from the first complete list of each kind on. */
+  isSynced(): boolean;
+  readonly parts: readonly Part[];
   start(): void;
   stop(): Promise<void>;
 }
@@ -49,9 +53,16 @@ export function factsSource(client: Client, self: HostName, callbacks: WatchCall
   const caches: readonly AnyCache[] = [networks, hosts, shards];
   let known: Known | undefined;
 
+  const isSynced = (): boolean => caches.every((cache) => cache.synced);
   return {
+    isSynced,
+    parts: [
+      { name: 'the watch of ipsecnetworks', stillMs: () => networks.stillMs() },
+      { name: 'the watch of ipsechosts', stillMs: () => hosts.stillMs() },
+      { name: 'the watch of ipsecservices', stillMs: () => shards.stillMs() },
+    ],
     current: () => {
-      if (!caches.every((cache) => cache.synced)) return undefined;
+      if (!isSynced()) return undefined;
       const [network] = networks.values();
       const unreadable = caches.flatMap(unreadableProblems);
       if (known?.networkUid !== network?.uid && caches.some(isIncomplete))

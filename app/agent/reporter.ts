@@ -7,12 +7,14 @@ import { reportReader, type StoredReport } from '../kubernetes/read-report.ts';
 import { REPORTS } from '../kubernetes/resources.ts';
 import { WatchCache } from '../kubernetes/watch-cache.ts';
 import { writeReport } from '../kubernetes/write-status.ts';
+import type { Part } from '../runtime/liveness.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
 import type { WatchCallbacks } from './facts-source.ts';
 
 export interface Reporter {
   /** Cheap when nothing changed. */
   offer(report: HostReport): void;
+  readonly parts: readonly Part[];
   start(): void;
   stop(): Promise<void>;
 }
@@ -71,6 +73,10 @@ export function startReporter(options: ReporterOptions): Reporter {
       offered = report;
       loop.trigger();
     },
+    parts: [
+      { name: 'the watch of ipsechostreports', stillMs: () => stored.stillMs() },
+      { name: 'the writing of the report', stillMs: () => loop.busyMs() },
+    ],
     start: () => stored.start(),
     stop: async () => {
       await Promise.all([loop.stop(), stored.stop()]);

@@ -12,6 +12,8 @@ import { startHealthServer } from '../runtime/health-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
+import { stuckPart } from '../runtime/liveness.ts';
+import { ownHost } from './own-host.ts';
 import { agentMetrics } from './agent-metrics.ts';
 import { agentPass } from './agent-pass.ts';
 import { charonLink } from './charon-link.ts';
@@ -31,12 +33,19 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
   const self = settings.nodeName as HostName;
   const registry = new Registry();
   let ready = false;
+  const own = ownHost({ self, clock, log });
+  const unready = (): string | undefined => {
+    if (!ready) return 'no pass has ended yet';
+    if (!source.isSynced()) return 'the API server has not given all facts yet';
+    return own.isMissing() ? `no IPsecHost is called ${self}: is NODE_NAME the name of the Node?` : undefined;
+  };
   const health = await startHealthServer({
     host: settings.healthHost,
     port: settings.healthPort,
     registry,
-    unhealthy: () => undefined,
-    unready: () => (ready ? undefined : 'no pass has ended yet'),
+    unhealthy: () =>
+      stuckPart([...source.parts, ...reporter.parts, { name: 'the pass', stillMs: () => loop.busyMs() }]),
+    unready: () => unready(),
   });
   const client = new Client(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
   const onFailure = (error: WorldError, retryMs: number): void =>
@@ -64,7 +73,11 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
   const nft = nftSession(nftProgram());
   const pass = agentPass({
     self,
-    facts: () => source.current(),
+    facts: () => {
+      const known = source.current();
+      own.seen(known?.facts);
+      return known;
+    },
     link,
     conf: confFile(settings.confFile),
     guard: guardKeeper({

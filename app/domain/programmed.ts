@@ -86,7 +86,8 @@ function ofAgents({ resolved, reports }: StatusInput): HostReport[] {
   return reports.filter(({ host }) => agents.has(host));
 }
 
-function problemsOf(report: HostReport): HostReport['problems'] {
+/** What a host says of itself, and the peers that it does not reach. */
+export function problemsOf(report: HostReport): HostReport['problems'] {
   const told = new Set(
     report.problems.filter(({ reason }) => reason === 'PeerNotReached').map(({ subject }) => subject),
   );

@@ -1,7 +1,6 @@
-// Problems as Kubernetes events, so that `kubectl describe` shows them. Each is said once while it lasts, also after a
-// restart of ours: its name is made of what it says, and an event that is already there is not made again.
+// Notes as Kubernetes events, so that `kubectl describe` and `kubectl events` show them. What is said for the first time has a name
+// made of what it says: a manager that comes after a restart does not say it again. When to say what: manager/news.ts.
 import { createHash } from 'node:crypto';
-import type { Problem } from '../domain/problem.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { isAlreadyThere } from './api-error.ts';
 import type { Client } from './client.ts';
@@ -16,83 +15,67 @@ export interface Regarding {
   readonly uid: string;
 }
 
+export interface EventText {
+  readonly type: 'Warning' | 'Normal';
+  /** CamelCase. */
+  readonly reason: string;
+  readonly subject: string;
+  readonly message: string;
+  /** The same was said before: an event of its own, whatever is there. */
+  readonly isRepeated: boolean;
+}
+
 export interface EventRecorderOptions {
   readonly client: Client;
   readonly clock: Clock;
-  /** Who reports: `manager` or `agent`. */
+  /** Who reports: `manager`. */
   readonly component: string;
-  /** The pod or host that reports. */
+  /** The pod that reports. */
   readonly instance: string;
 }
 
 export interface EventRecorder {
-  /** Makes an event for each problem of the object that was not there at the last call; forgets those that went. */
-  report(regarding: Regarding, problems: readonly Problem[]): Promise<void>;
-  /** The object is gone. */
-  forget(uid: string): void;
-}
-
-export function eventRecorder(options: EventRecorderOptions): EventRecorder {
-  const said = new Map<string, ReadonlySet<string>>();
-  return {
-    report: async (regarding, problems) => {
-      const before = said.get(regarding.uid) ?? new Set();
-      const current = new Map(problems.map((problem) => [eventName(regarding, problem), problem]));
-      const kept = [...before].filter((name) => current.has(name));
-      said.set(regarding.uid, new Set(kept));
-      for (const [name, problem] of current) {
-        if (before.has(name)) continue;
-        await createEvent(options, { name, regarding, problem });
-        said.set(regarding.uid, new Set([...(said.get(regarding.uid) ?? []), name]));
-      }
-    },
-    forget: (uid) => {
-      said.delete(uid);
-    },
-  };
+  /** One event; none when an equal one is there and this is not a repetition. */
+  say(regarding: Regarding, text: EventText): Promise<void>;
 }
 
 /** Events of cluster-wide objects live in `default`. */
 const EVENT_NAMESPACE = 'default';
 const MAX_NOTE = 1024;
 
-function eventName(regarding: Regarding, problem: Problem): string {
-  const text = JSON.stringify([regarding.uid, problem.reason, problem.subject, problem.message]);
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return `${regarding.name.slice(0, 200)}.${hash}`;
-}
-
-async function createEvent(
-  options: EventRecorderOptions,
-  event: { readonly name: string; readonly regarding: Regarding; readonly problem: Problem },
-): Promise<void> {
-  const { name, regarding, problem } = event;
-  const { client, clock, component, instance } = options;
-  const namespace = regarding.namespace ?? EVENT_NAMESPACE;
-  const place = regarding.namespace === undefined ? {} : { namespace };
-  try {
-    await client.create(
-      EVENTS,
-      {
-        metadata: { name, namespace },
+export function eventRecorder({ client, clock, component, instance }: EventRecorderOptions): EventRecorder {
+  return {
+    say: async (regarding, text) => {
+      const namespace = regarding.namespace ?? EVENT_NAMESPACE;
+      const metadata = { name: eventName(regarding, text, clock), namespace };
+      const event = {
+        metadata,
         eventTime: microTime(clock),
-        type: 'Warning',
+        type: text.type,
         action: 'Protect',
-        reason: problem.reason,
-        note: `${problem.subject}: ${problem.message}`.slice(0, MAX_NOTE),
+        reason: text.reason,
+        note: `${text.subject}: ${text.message}`.slice(0, MAX_NOTE),
         reportingController: `starlingx.io/ipsec-policy-${component}`,
         reportingInstance: instance.slice(0, 128),
-        regarding: {
-          apiVersion: apiVersion(regarding.resource),
-          kind: regarding.resource.kind,
-          name: regarding.name,
-          uid: regarding.uid,
-          ...place,
-        },
-      },
-      namespace,
-    );
-  } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
-  }
+        regarding: reference(regarding),
+      };
+      try {
+        await client.create(EVENTS, event, namespace);
+      } catch (error) {
+        if (!isAlreadyThere(error)) throw error;
+      }
+    },
+  };
+}
+
+function reference({ resource, name, namespace, uid }: Regarding): object {
+  const place = namespace === undefined ? {} : { namespace };
+  return { apiVersion: apiVersion(resource), kind: resource.kind, name, uid, ...place };
+}
+
+function eventName({ name, uid }: Regarding, text: EventText, clock: Clock): string {
+  const { type, reason, subject, message, isRepeated } = text;
+  const parts = [uid, type, reason, subject, message, ...(isRepeated ? [clock.now()] : [])];
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  return `${name.slice(0, 200)}.${hash}`;
 }

@@ -63,6 +63,7 @@ export class WatchCache<T> {
   #running: Promise<void> | undefined;
   #failures = 0;
   #lastError: WorldError | undefined;
+  #lastSignMs: number | undefined;
 
   constructor(options: WatchCacheOptions<T>) {
     this.#options = options;
@@ -95,6 +96,12 @@ export class WatchCache<T> {
     return this.#unreadable;
   }
 
+  /** How long nothing has come and nothing was tried, in milliseconds; 0 before the start and after the end. */
+  stillMs(): number {
+    if (this.#lastSignMs === undefined || this.#isStopped()) return 0;
+    return this.#options.clock.monotonic() - this.#lastSignMs;
+  }
+
   start(): void {
     this.#running ??= this.#run().catch((error: unknown) => this.#options.onBug(error));
   }
@@ -112,6 +119,7 @@ export class WatchCache<T> {
   async #run(): Promise<void> {
     let resourceVersion: string | undefined;
     while (!this.#isStopped()) {
+      this.#sign();
       try {
         resourceVersion ??= await this.#list();
         resourceVersion = await this.#follow(resourceVersion);
@@ -120,6 +128,7 @@ export class WatchCache<T> {
       } catch (error) {
         if (this.#isStopped()) return;
         if (!isWorldError(error)) throw error;
+        this.#sign();
         this.#failures += 1;
         this.#lastError = error;
         // After a repeated failure the watch itself may be what is wrong: begin with a list.
@@ -136,9 +145,11 @@ export class WatchCache<T> {
     const { client, resource, query = {}, pageSize = 500 } = this.#options;
     const objects: unknown[] = [];
     let page = await client.list(resource, { ...query, limit: String(pageSize) });
+    this.#sign();
     objects.push(...page.items);
     while (page.next !== '') {
       page = await client.list(resource, { ...query, limit: String(pageSize), continue: page.next });
+      this.#sign();
       objects.push(...page.items);
     }
     const there = new Set(objects.map((object) => keyOf(this.#metadata(object))));
@@ -159,6 +170,7 @@ export class WatchCache<T> {
     const signal = this.#stopped.signal;
     const events = client.watch(resource, { resourceVersion, query, timeoutSeconds, silenceMs, signal });
     for await (const event of events) {
+      this.#sign();
       resourceVersion = this.#take(event);
       this.#failures = 0;
       this.#lastError = undefined;
@@ -218,6 +230,10 @@ export class WatchCache<T> {
     if (reading.kind === 'value') return reading.value;
     const why = reading.kind === 'unreadable' ? reading.message : '';
     throw new ApiError({ status: 0, reason: 'BadAnswer', message: `an object without metadata:${why}` });
+  }
+
+  #sign(): void {
+    this.#lastSignMs = this.#options.clock.monotonic();
   }
 
   #isStopped(): boolean {

@@ -18,7 +18,8 @@ import type { Clock } from '../runtime/clock.ts';
 import { describeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { factWriter, type FactWriter } from './fact-writer.ts';
-import { eventReporter, unreadableLog, unreadKindsLog, writeStatuses } from './report-problems.ts';
+import { eventReporter } from './report-events.ts';
+import { policyStandings, unreadableLog, unreadKindsLog, writeStatuses } from './report-problems.ts';
 import type { WorldSource } from './world-source.ts';
 
 export interface ManagerPassOptions {
@@ -36,7 +37,7 @@ export interface ManagerPassOptions {
 export function managerPass(options: ManagerPassOptions): () => Promise<number | undefined> {
   const { source, clock, log } = options;
   const writer = factWriter(options);
-  const reportEvents = eventReporter(options.events, source);
+  const reportEvents = eventReporter(options);
   const logUnreadable = unreadableLog(log, source);
   const logUnread = unreadKindsLog(log, source);
   let waits: WaitClock = NO_WAITS;
@@ -52,14 +53,15 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
     const step = nextStep(options, world, before);
     // Kept before anything is written: a wait goes on although the API does not answer.
     waits = step.waits;
-    const refusals = [
-      ...(await writeFacts(options, writer, step)),
-      ...(await writeStatuses(options, statusFrom(statusInput(options, step)))),
-      ...(await reportEvents(step.resolved)),
-    ];
-    mind(refusals, log);
+    const refused = await writeFacts(options, writer, step);
+    const input = statusInput(options, step);
+    const policies = policyStandings(source, statusFrom(input));
+    refused.push(...(await writeStatuses(options, policies)));
+    const { refusals, againMs } = await reportEvents(input, policies);
+    mind([...refused, ...refusals], log);
     if (hasNewOverdue(before, waits)) return 0;
-    return waits.wakeAtMs === undefined ? undefined : Math.max(0, waits.wakeAtMs - clock.monotonic());
+    const waitMs = Math.min((waits.wakeAtMs ?? Infinity) - clock.monotonic(), againMs);
+    return waitMs === Infinity ? undefined : Math.max(0, waitMs);
   };
 }
 
@@ -67,7 +69,10 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
 async function saySo(options: ManagerPassOptions): Promise<ApiError[]> {
   const unread = options.source.unread().filter(({ why }) => why !== 'failing');
   if (unread.length === 0) return [];
-  return writeStatuses(options, ({ policy, status }) => statusWhileUnread(policy, status, unread));
+  const policies = policyStandings(options.source, ({ policy, status }) =>
+    statusWhileUnread(policy, status, unread),
+  );
+  return writeStatuses(options, policies);
 }
 
 function statusFrom(input: StatusInput): (stored: StoredPolicy) => PolicyStatus {

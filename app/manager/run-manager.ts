@@ -12,6 +12,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { describeError, type WorldError } from '../runtime/errors.ts';
 import { gather } from '../runtime/gather.ts';
 import { startHealthServer } from '../runtime/health-server.ts';
+import { stuckPart, type Part } from '../runtime/liveness.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
@@ -38,11 +39,13 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
   const clock = systemClock;
   const registry = new Registry();
   let unread = (): string | undefined => undefined;
+  /** While it leads. */
+  let parts: readonly Part[] = [];
   const health = await startHealthServer({
     host: settings.healthHost,
     port: settings.healthPort,
     registry,
-    unhealthy: () => undefined,
+    unhealthy: () => stuckPart(parts),
     unready: () => unread(),
   });
   const requests = new Counter({
@@ -109,6 +112,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
       const sentences = source.unread().map(unreadSentence);
       return sentences.length === 0 ? undefined : `nothing is planned: ${sentences.join(' ')}`;
     };
+    parts = [...source.parts, { name: 'the pass', stillMs: () => loop.busyMs() }];
     source.start();
     await untilAborted([stopping.signal, leadership.lost]);
     await loop.stop();

@@ -98,7 +98,7 @@ async function withdrawLeading(tools: LeadingTools, signal: AbortSignal): Promis
   const pass = managerPass({
     client,
     source: withoutPolicies(client, source, callbacks),
-    events: { report: () => Promise.resolve(), forget: () => undefined },
+    events: { say: () => Promise.resolve() },
     settings: { ...networkSettings(settings), stageWaitMs: STAGE_WAIT_MS },
     clock,
     log,

@@ -32,6 +32,7 @@ import {
 import type { Reader } from '../kubernetes/schema.ts';
 import { WatchCache, type WatchCacheOptions } from '../kubernetes/watch-cache.ts';
 import { describeError, type WorldError } from '../runtime/errors.ts';
+import type { Part } from '../runtime/liveness.ts';
 
 export type WatchCallbacks = Pick<WatchCacheOptions<unknown>, 'clock' | 'onChange' | 'onFailure' | 'onBug'>;
 
@@ -49,6 +50,7 @@ export interface WorldSource {
   unread(): UnreadKind[];
   /** Objects that are there and cannot be read: their last readable value counts. */
   unreadable(): { readonly kind: string; readonly name: string; readonly message: string }[];
+  readonly parts: readonly Part[];
   start(): void;
   stop(): Promise<void>;
 }
@@ -108,6 +110,12 @@ export function worldSource(client: Client, { onReport, ...callbacks }: WorldCal
       caches.flatMap(({ resource: { kind }, cache }) =>
         [...cache.unreadable()].map(([name, message]) => ({ kind, name, message })),
       ),
+    get parts() {
+      return caches.map(({ resource, cache }) => ({
+        name: `the watch of ${resource.plural}`,
+        stillMs: () => cache.stillMs(),
+      }));
+    },
     start: () => caches.forEach(({ cache }) => cache.start()),
     stop: async () => {
       await Promise.all(caches.map(({ cache }) => cache.stop()));

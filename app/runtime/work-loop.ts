@@ -22,6 +22,8 @@ export interface WorkLoopOptions {
 export interface WorkLoop {
   /** Asks for a pass; many calls before it starts are one. */
   trigger(): void;
+  /** How long the present pass has been running, in milliseconds; 0 between passes. */
+  busyMs(): number;
   /** No pass starts any more; resolves when the running one has ended. */
   stop(): Promise<void>;
 }
@@ -35,6 +37,7 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
   let asked = 0;
   let stopped = false;
   let failures = 0;
+  let startedMs: number | undefined;
 
   const runAfter = (delayMs: number): void => {
     const at = clock.monotonic() + delayMs;
@@ -44,7 +47,11 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
     cancelTimer = clock.schedule(delayMs, () => {
       dueAt = Infinity;
       cancelTimer = undefined;
-      running = runPass().finally(() => (running = undefined));
+      startedMs = clock.monotonic();
+      running = runPass().finally(() => {
+        running = undefined;
+        startedMs = undefined;
+      });
     });
   };
 
@@ -76,6 +83,7 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
       asked += 1;
       if (running === undefined) runAfter(options.settleMs);
     },
+    busyMs: () => (startedMs === undefined ? 0 : clock.monotonic() - startedMs),
     stop: async () => {
       stopped = true;
       cancelTimer?.();

@@ -231,7 +231,7 @@ describe('what is written to a real API server', function () {
     expect(isConflict(stale)).to.equal(true);
   });
 
-  it('a problem makes one event, however often it is reported, also after a restart', async () => {
+  it('what is said for the first time makes one event, also after a restart', async () => {
     const { uid } = metadataOf(await client.create(POLICIES, policyObject('eventful')));
     const regarding = { resource: POLICIES, name: 'eventful', uid };
     const problem: Problem = {
@@ -241,18 +241,20 @@ describe('what is written to a real API server', function () {
     };
     const start = (): ReturnType<typeof eventRecorder> =>
       eventRecorder({ client, clock: systemClock, component: 'manager', instance: 'pod' });
-    const recorder = start();
-    await recorder.report(regarding, [problem]);
-    const before = writes(client);
-    await recorder.report(regarding, [problem]);
-    expect(writes(client)).to.equal(before);
-    await start().report(regarding, [problem]);
-    await recorder.report(regarding, [problem, { ...problem, reason: 'NoAgents' }]);
+    const first = { ...problem, type: 'Warning', isRepeated: false } as const;
+    await start().say(regarding, first);
+    await start().say(regarding, first);
+    await start().say(regarding, { ...first, reason: 'NoAgents' });
+    await start().say(regarding, { ...first, type: 'Normal', reason: 'Recovered', isRepeated: true });
     const { items } = await client.list(EVENTS, {});
     const ours = (items as { regarding: { uid: string }; reason: string; note: string }[])
       .filter((event) => event.regarding.uid === uid)
       .map(({ reason, note }) => ({ reason, note }));
-    expect(ours.map(({ reason }) => reason).sort()).to.deep.equal(['NoAgents', 'ServiceNotFound']);
+    expect(ours.map(({ reason }) => reason).sort()).to.deep.equal([
+      'NoAgents',
+      'Recovered',
+      'ServiceNotFound',
+    ]);
     expect(ours[0]?.note).to.equal('kube-system/kube-dns: there is no such service');
   });
 

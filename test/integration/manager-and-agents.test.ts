@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
-import { LEASES, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
+import { EVENTS, LEASES, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
 import { connectCharon } from '../../app/vici/charon.ts';
 import type { Child } from '../support/child.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
@@ -13,6 +13,12 @@ import { kubectl } from '../support/service-accounts.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
 import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
 import { until } from '../support/until.ts';
+
+interface Said {
+  readonly type: string;
+  readonly reason: string;
+  readonly regarding: { readonly kind: string; readonly name: string };
+}
 
 interface Condition {
   readonly type: string;
@@ -152,6 +158,55 @@ describe('manager and agents', () => {
     });
     await idle(5000);
     expect(await versions()).to.deep.equal(before);
+  });
+
+  it('says as events what is wrong on a host, what that means for the policy, and that it is over', async () => {
+    const said = async (): Promise<string[]> => {
+      const { items } = await cluster.admin.list(EVENTS, {});
+      return (items as Said[])
+        .filter(({ regarding: { kind } }) => kind === 'IPsecPolicy' || kind === 'IPsecHostReport')
+        .map(({ type, reason, regarding: { kind, name } }) => `${type} ${reason} ${kind}/${name}`);
+    };
+    expect(await said()).to.include.members([
+      'Warning ServiceNotFound IPsecPolicy/sample',
+      'Normal Recovered IPsecPolicy/sample',
+      'Normal Programmed IPsecPolicy/sample',
+    ]);
+    const lost = 'CharonUnreachable IPsecHostReport/worker-0';
+    await charons.get('worker-0')!.stop();
+    await until('it is said that charon is away', async () => (await said()).includes(`Warning ${lost}`));
+    charons.set('worker-0', await startNativeCharon());
+    await agents.get('worker-0')!.kill();
+    agents.set('worker-0', agentOf('worker-0'));
+    await until('it is said that charon is back', async () =>
+      (await said()).includes('Normal Recovered IPsecHostReport/worker-0'),
+    );
+    await until('Programmed=True', async () => (await programmed())?.status === 'True');
+  });
+
+  it('an agent of a wrong name is not ready, and changes nothing', async () => {
+    const file = confFile('worker-0');
+    const before = readFileSync(file, 'utf8');
+    const port = 20_000 + (process.pid % 10_000);
+    const stranger = startAgent(
+      { name: 'wroker-0', viciSocket: charons.get('worker-0')!.path, confFile: join(dir, 'stranger.conf') },
+      {
+        kubeconfig: cluster.adminKubeconfig,
+        logFile: join(dir, 'stranger.log'),
+        env: { HEALTH_PORT: String(port) },
+      },
+    );
+    const readiness = async (): Promise<string> =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        async (answer) => answer.text(),
+        () => '',
+      );
+    await until('it says why', async () => (await readiness()).includes('no IPsecHost is called wroker-0'));
+    const lines = readFileSync(join(dir, 'stranger.log'), 'utf8');
+    expect(lines).to.contain('connected to charon').and.not.to.contain('applied');
+    await stranger.kill();
+    expect(readFileSync(file, 'utf8')).to.equal(before);
+    expect(existsSync(join(dir, 'stranger.conf'))).to.equal(false);
   });
 
   it('puts back what somebody unloaded', async () => {

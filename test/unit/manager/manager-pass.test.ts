@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { DEFAULT_PARAMETERS } from '../../../app/domain/facts.ts';
 import { eventRecorder } from '../../../app/kubernetes/events.ts';
+import type { HostReport } from '../../../app/domain/facts.ts';
 import { LeadershipLostError } from '../../../app/kubernetes/lease.ts';
-import { EVENTS, NODES, POLICIES, REPORTS, SERVICES, SHARDS } from '../../../app/kubernetes/resources.ts';
+import { EVENTS, POLICIES, REPORTS, SERVICES, SHARDS } from '../../../app/kubernetes/resources.ts';
 import { managerPass } from '../../../app/manager/manager-pass.ts';
 import { worldSource, type WorldSource } from '../../../app/manager/world-source.ts';
 import { capturedLog, type CapturedLog } from '../../support/captured-log.ts';
@@ -21,7 +22,6 @@ interface ConditionText {
 interface Manager {
   readonly cluster: ManagerCluster;
   readonly log: CapturedLog;
-  readonly forgotten: string[];
   isLeader: boolean;
   /** One pass once the caches are in step. */
   pass(): Promise<number | undefined>;
@@ -31,20 +31,13 @@ function manager(): Manager {
   const cluster = managerCluster();
   const { api, clock, source } = cluster;
   const log = capturedLog();
-  const forgotten: string[] = [];
   const recorder = eventRecorder({ client: api.client, clock, component: 'manager', instance: 'test' });
   const run = managerPass({
     client: api.client,
     source,
     clock,
     log: log.log,
-    events: {
-      ...recorder,
-      forget: (uid) => {
-        forgotten.push(uid);
-        recorder.forget(uid);
-      },
-    },
+    events: recorder,
     settings: { parameters: DEFAULT_PARAMETERS, guardMode: 'enforce', stageWaitMs: WAIT_MS },
     check: () => {
       if (!made.isLeader) throw new LeadershipLostError();
@@ -53,7 +46,6 @@ function manager(): Manager {
   const made: Manager = {
     cluster,
     log,
-    forgotten,
     isLeader: true,
     pass: async () => {
       await cluster.caughtUp();
@@ -85,11 +77,17 @@ function successor(
     source,
     clock,
     log,
-    events: { report: async () => Promise.resolve(), forget: nothing },
+    events: { say: async () => Promise.resolve() },
     settings: { parameters: DEFAULT_PARAMETERS, guardMode: 'enforce', stageWaitMs: WAIT_MS },
     check: nothing,
   });
   return { source, pass };
+}
+
+interface Said {
+  readonly type: string;
+  readonly reason: string;
+  readonly regarding: { readonly kind: string; readonly name: string };
 }
 
 describe('managerPass', () => {
@@ -219,7 +217,7 @@ describe('managerPass', () => {
     expect(before).to.deep.equal(['tcp/53 prepare', 'udp/53 prepare']);
     const wakeMs = (await made.pass()) ?? Infinity;
     expect(wakeMs).to.be.within(1, WAIT_MS);
-    await cluster.clock.advance(wakeMs - 1);
+    await cluster.clock.advance(WAIT_MS - 1);
     expect(await made.pass()).to.equal(1);
     expect(cluster.stages()).to.deep.equal(before);
     await cluster.clock.advance(1);
@@ -295,7 +293,7 @@ describe('managerPass', () => {
     expect(conditions()['ResolvedRefs']).to.equal('False');
     heal();
     await made.pass();
-    expect(cluster.api.all(EVENTS)).to.have.length(1);
+    expect(cluster.api.all(EVENTS)).to.have.length(2);
   });
 
   it('keeps its wait when the API refuses a write for good, and says so', async () => {
@@ -308,19 +306,112 @@ describe('managerPass', () => {
     expect(made.log.lines.map(({ msg }) => msg)).to.include('the API server refuses a write');
   });
 
-  it('says a problem in one event, again after it went and came, and forgets what is gone', async () => {
-    const { metadata } = cluster.policy('sample', [{ servicename: 'not-there' }]);
-    await made.pass();
-    await made.pass();
-    expect(cluster.api.all(EVENTS)).to.have.length(1);
-    expect(made.forgotten).to.deep.equal([]);
-    cluster.api.remove(POLICIES, 'sample');
-    const node = cluster.api.get(NODES, 'worker-0')!.metadata.uid;
-    cluster.api.remove(NODES, 'worker-0');
-    await made.pass();
-    expect(made.forgotten).to.include.members([metadata.uid, node]);
-    await made.pass();
-    expect(made.forgotten.filter((uid) => uid === metadata.uid)).to.have.length(1);
+  describe('events', () => {
+    /** `Warning NotProgrammed IPsecPolicy/sample`, of those made since the last call, sorted. */
+    let seen = new Set<string>();
+    const said = (): string[] => {
+      const fresh = cluster.api.all(EVENTS).filter(({ metadata }) => !seen.has(metadata.uid));
+      for (const { metadata } of fresh) seen.add(metadata.uid);
+      return fresh
+        .map((event) => event as unknown as Said)
+        .map(({ type, reason, regarding: { kind, name } }) => `${type} ${reason} ${kind}/${name}`)
+        .sort();
+    };
+    const worker = (change: Partial<HostReport>): void => {
+      const status = cluster.api.get(REPORTS, 'worker-0')!.status as HostReport;
+      cluster.api.put(REPORTS, { metadata: { name: 'worker-0' }, status: { ...status, ...change } });
+    };
+    beforeEach(async () => {
+      seen = new Set();
+      cluster.policy('sample');
+      cluster.kubeDns();
+      await settle();
+    });
+
+    it('say that a policy is in force, and nothing of the way there', () => {
+      expect(said()).to.deep.equal(['Normal Programmed IPsecPolicy/sample']);
+    });
+
+    it('say what is wrong on a host and what that means for a policy, once, and that it is over', async () => {
+      said();
+      const problem = { reason: 'CharonUnreachable', subject: 'charon', message: 'nobody listens' };
+      worker({ problems: [problem] });
+      for (let pass = 0; pass < 3; pass++) await made.pass();
+      expect(said()).to.deep.equal([
+        'Warning CharonUnreachable IPsecHostReport/worker-0',
+        'Warning NotProgrammed IPsecPolicy/sample',
+      ]);
+      await cluster.clock.advance(60_000);
+      worker({ problems: [] });
+      for (let pass = 0; pass < 3; pass++) await made.pass();
+      expect(said()).to.deep.equal([
+        'Normal Programmed IPsecPolicy/sample',
+        'Normal Recovered IPsecHostReport/worker-0',
+      ]);
+    });
+
+    it('say what is missing of a service, by its reason and by what it means', async () => {
+      said();
+      cluster.policy('other', [{ servicename: 'not-there' }]);
+      await made.pass();
+      expect(said()).to.deep.equal([
+        'Warning NotProgrammed IPsecPolicy/other',
+        'Warning ServiceNotFound IPsecPolicy/other',
+      ]);
+    });
+
+    it('say that a policy is on its way when that takes long', async () => {
+      said();
+      cluster.policy('other', [{ serviceports: 'tcp/9153' }]);
+      const againMs = await made.pass();
+      expect(said()).to.deep.equal([]);
+      expect(againMs).to.be.within(1, 10_000);
+      await cluster.clock.advance(10_000);
+      await made.pass();
+      expect(said()).to.deep.equal([
+        'Warning NotProgrammed IPsecPolicy/other',
+        'Warning NotProgrammed IPsecPolicy/sample',
+      ]);
+    });
+
+    it('say of a guard that it was put back and that it is missing', async () => {
+      said();
+      const guard = { mode: 'enforce', state: 'enforce', rows: 1, holding: 1 } as const;
+      worker({ guard: { ...guard, repairs: 1, lastRepair: new Date(cluster.clock.now()).toISOString() } });
+      await made.pass();
+      expect(said()).to.deep.equal(['Warning GuardRepaired IPsecHostReport/worker-0']);
+      worker({ guard: { ...guard, state: 'missing', repairs: 0, lastRepair: '' } });
+      await made.pass();
+      expect(said()).to.deep.equal([
+        'Warning GuardMissing IPsecHostReport/worker-0',
+        'Warning NotProgrammed IPsecPolicy/sample',
+      ]);
+    });
+
+    it('say of a peer that is not reached, and of a host that is silent', async () => {
+      said();
+      worker({ peersNotReached: ['controller-0' as HostReport['host']] });
+      cluster.policy('other', [{ serviceports: 'tcp/9153' }]);
+      await made.pass();
+      expect(said()).to.include('Warning PeerNotReached IPsecHostReport/worker-0');
+      await made.pass();
+      await cluster.clock.advance(WAIT_MS);
+      await made.pass();
+      await made.pass();
+      expect(said()).to.include('Warning AgentSilent IPsecHostReport/worker-0');
+    });
+
+    it('forget what is gone', async () => {
+      said();
+      cluster.policy('other', [{ servicename: 'not-there' }]);
+      await made.pass();
+      said();
+      cluster.api.remove(POLICIES, 'other');
+      await made.pass();
+      cluster.policy('other', [{ servicename: 'not-there' }]);
+      await made.pass();
+      expect(said()).to.have.length(2);
+    });
   });
 
   it('logs an object that it cannot read once, and goes on', async () => {
