@@ -1,11 +1,16 @@
 // Makes dist/ipsec-policy-operator.mjs: our program and all it needs in one file, the same bytes for the same input. The metafile
 // beside it says which packages are really in it.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { load } from 'js-yaml';
 
 const root = join(import.meta.dirname, '..');
 const outfile = join(root, 'dist/ipsec-policy-operator.mjs');
+
+const metadata = load(await readFile(join(root, 'metadata.yaml'), 'utf8')) as {
+  readonly app_version: string;
+};
 
 await mkdir(join(root, 'dist'), { recursive: true });
 const { metafile } = await build({
@@ -23,6 +28,7 @@ const { metafile } = await build({
   lineLimit: 200,
   metafile: true,
   legalComments: 'none',
+  define: { OPERATOR_VERSION: JSON.stringify(metadata.app_version) },
   logLevel: 'warning',
   // Before all else flags of V8 (read whenever it decides, so that they count at once), then what CommonJS packages ask for
   // in an ES module: `require`, `__filename` and `__dirname`.

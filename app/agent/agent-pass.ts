@@ -1,5 +1,6 @@
 // One pass of the agent: the plan, the guard around everything, charon in the middle (reconcile.ts), the report. What it
 // remembers is pass-memory.ts; everything that decides is pure and lives in domain/ and swanctl/.
+import { isDeepStrictEqual } from 'node:util';
 import { NO_GUARD, type Facts, type GuardReport, type HostName, type HostReport } from '../domain/facts.ts';
 import { planHost } from '../domain/plan-host.ts';
 import type { Problem } from '../domain/problem.ts';
@@ -51,17 +52,30 @@ export function agentPass(options: AgentPassOptions): () => Promise<number> {
       const facts = factsOf(known, self);
       if (facts !== undefined) {
         const outcome = await guarded(options, memory, facts, problems);
-        report(outcome.report(problems, guardNow()));
+        const next = outcome.report(problems, guardNow());
+        tellOfFlows(options, memory, outcome, next);
+        report(next);
         return outcome.againMs;
       }
       const againMs = await withoutFacts(options, memory, problems);
       if (known !== undefined) report(helpless(problems));
       return againMs;
     } catch (error) {
+      options.watcher?.onFlows(undefined);
       if (isWorldError(error)) report(helpless([problemOf(error), ...problems]));
       throw error;
     }
   };
+}
+
+/** Looked at again only when the report differs: of 20,000 flows that takes as long as the rest of the report. */
+function tellOfFlows(
+  { watcher }: AgentPassOptions,
+  { report }: PassMemory,
+  { flows }: Outcome,
+  next: HostReport,
+): void {
+  if (watcher !== undefined && !isDeepStrictEqual(next, report)) watcher.onFlows(flows());
 }
 
 /**
@@ -111,10 +125,12 @@ async function restored(guard: GuardKeeper, file: FileState): Promise<readonly P
 }
 
 async function openSession(
-  { link, log, clock }: AgentPassOptions,
+  { link, log, clock, watcher }: AgentPassOptions,
   memory: PassMemory,
 ): Promise<CharonSession> {
   const session = await link.session();
-  if (memory.meets(session, clock.monotonic())) log.info({ charon: session.version }, 'connected to charon');
+  if (!memory.meets(session, clock.monotonic())) return session;
+  watcher?.onRestart();
+  log.info({ charon: session.version }, 'connected to charon');
   return session;
 }

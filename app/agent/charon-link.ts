@@ -1,8 +1,9 @@
 // The agent's connection to charon: made when needed, forgotten when charon closes it, so that a restarted charon is met
 // with an empty memory of what it has. Every connection is one session; what was sent over an older one counts for nothing.
 import type { ConnectionName } from '../domain/host-config.ts';
-import type { Tree } from '../swanctl/tree.ts';
+import { sections, type Tree } from '../swanctl/tree.ts';
 import { connectCharon, type Charon } from '../vici/charon.ts';
+import type { SessionOptions } from '../vici/session.ts';
 import { ViciClosedError } from '../vici/errors.ts';
 
 export interface CharonSession {
@@ -19,6 +20,9 @@ export interface CharonLinkOptions {
   readonly onEvent: (name: string, tree: Tree) => void;
   /** A session that was in use is over. One that could not be opened is an error of `session()` alone. */
   readonly onLost: (error: Error | undefined) => void;
+  /** An SA of a connection was replaced by a new one; nothing is to be done about it. */
+  readonly onRekey?: (kind: 'ike' | 'child', connection: string) => void;
+  readonly onCommand?: SessionOptions['onCommand'];
 }
 
 export interface CharonLink {
@@ -28,6 +32,7 @@ export interface CharonLink {
 }
 
 const EVENTS = ['ike-updown', 'child-updown'] as const;
+const REKEYS = ['ike-rekey', 'child-rekey'];
 
 export function charonLink(options: CharonLinkOptions): CharonLink {
   let current: Promise<CharonSession> | undefined;
@@ -61,14 +66,21 @@ export function charonLink(options: CharonLinkOptions): CharonLink {
   };
 }
 
-async function open({ path, timeoutMs, onEvent }: CharonLinkOptions): Promise<CharonSession> {
-  const charon = await connectCharon({ path, timeoutMs });
+async function open(options: CharonLinkOptions): Promise<CharonSession> {
+  const { path, timeoutMs, onEvent, onRekey, onCommand } = options;
+  const charon = await connectCharon({ path, timeoutMs, ...(onCommand && { onCommand }) });
   try {
     await charon.onEvent(EVENTS, onEvent);
+    if (onRekey !== undefined) await charon.onEvent(REKEYS, (name, tree) => told(name, tree, onRekey));
     const { version } = await charon.version();
     return { charon, version, sent: new Map() };
   } catch (error) {
     charon.close();
     throw error;
   }
+}
+
+/** The event's tree has one section, called like the connection. */
+function told(event: string, tree: Tree, onRekey: NonNullable<CharonLinkOptions['onRekey']>): void {
+  for (const [connection] of sections(tree)) onRekey(event === 'ike-rekey' ? 'ike' : 'child', connection);
 }

@@ -28,7 +28,7 @@ export interface GuardKeeperOptions {
 /** Whoever counts. */
 export interface GuardWatcher {
   /** In each look; undefined when there is no table or it cannot be read. */
-  onDrops(drops: GuardCounters['drops'] | undefined): void;
+  onCounters(counters: Pick<GuardCounters, 'drops' | 'held'> | undefined): void;
   /** What somebody else took away or changed is there again. */
   onRepair(): void;
 }
@@ -60,14 +60,14 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
   const alone = aloneTable();
 
   const look = async (): Promise<GuardState> => {
-    let drops: GuardCounters['drops'] | undefined;
+    let counters: GuardCounters | undefined;
     try {
       const state = await readGuard(nft, ruleset, alone.name());
       alone.found(state);
-      if (state.kind === 'present') drops = state.table.counters.drops;
+      if (state.kind === 'present') counters = state.table.counters;
       return state;
     } finally {
-      watcher?.onDrops(drops);
+      watcher?.onCounters(counters);
     }
   };
 

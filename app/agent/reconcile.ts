@@ -1,7 +1,7 @@
 // The part of a pass that is about charon: read the file and charon, compare with the plan, apply, read back. What it remembers
 // is pass-memory.ts; everything that decides is pure and lives in domain/, swanctl/ and demand.ts.
-import type { Facts, GuardReport, HostReport } from '../domain/facts.ts';
-import type { HostConfig, HostPlan } from '../domain/host-config.ts';
+import type { Facts, GuardReport, HostName, HostReport } from '../domain/facts.ts';
+import type { ConnectionName, HostConfig, HostPlan } from '../domain/host-config.ts';
 import { assignNames } from '../domain/names.ts';
 import type { Problem } from '../domain/problem.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -19,8 +19,9 @@ import { logSteps } from './log-steps.ts';
 import type { PassMemory } from './pass-memory.ts';
 import { refusalProblem } from './pass-problems.ts';
 import { connectingNames, namesInCharon, readCharon } from './read-charon.ts';
-import { makeReport } from './report.ts';
+import { flowsByService, makeReport, serviceIndex, type ReportInput, type ServiceFlows } from './report.ts';
 import { strayShards } from './stray-shards.ts';
+import type { ServiceIndex } from './tunnel-traffic.ts';
 import { unansweredOf } from './unanswered.ts';
 
 export interface ConfStore {
@@ -37,6 +38,20 @@ export interface ReconcileOptions {
   readonly random: () => number;
   /** How often charon is read back while nothing changes. */
   readonly verifyMs: number;
+  readonly watcher?: PassWatcher;
+}
+
+/** Whoever counts. */
+export interface PassWatcher {
+  /** In each look that ends a pass; `index` says which service a child belongs to. */
+  onLook(loaded: Loaded, index: () => ServiceIndex): void;
+  /** A tunnel to a peer was asked for in vain. */
+  onHandshakeFailed(peer: HostName): void;
+  /** The agent has met another charon. */
+  onRestart(): void;
+  onFlows(flows: ReadonlyMap<string, ServiceFlows> | undefined): void;
+  /** Steps were done, or not: is all settled now? */
+  onApplied(steps: number, isSettled: boolean): void;
 }
 
 /** How soon to look again after something was left undone; twice as long each time, up to `verifyMs`. */
@@ -58,6 +73,7 @@ export interface Inputs {
 
 export interface Outcome {
   readonly report: (problems: readonly Problem[], guard: GuardReport) => HostReport;
+  readonly flows: () => ReadonlyMap<string, ServiceFlows>;
   readonly againMs: number;
 }
 
@@ -101,10 +117,12 @@ export async function reconcile(
   });
   memory.unanswered = unanswered.memory;
   const isStarting = memory.isStarting(before.loaded, startedMs);
+  const inVain = new Set<ConnectionName>();
+  const onRetry = (connection: ConnectionName): void => void inVain.add(connection);
   const steps = isStarting
     ? []
     : [
-        ...compare(before, memory.revival.due(desired, { nowMs: startedMs, random, connecting })),
+        ...compare(before, memory.revival.due(desired, { nowMs: startedMs, random, connecting, onRetry })),
         ...unanswered.steps,
       ];
   const refusals = await applySteps(steps, {
@@ -114,6 +132,9 @@ export async function reconcile(
     removeFile: () => conf.remove(),
   });
   memory.asked.note(steps, clock.monotonic());
+  for (const { kind, connection } of refusals)
+    if (kind === 'initiate' || kind === 'initiate-ike') inVain.add(connection);
+  tellOfFailures(options.watcher, plan, inVain);
   logSteps(options.log, memory, { steps, refusals, durationMs: clock.monotonic() - startedMs });
 
   const nextMs = Math.min(
@@ -132,6 +153,7 @@ export async function reconcile(
     loaded: after.loaded,
     rest,
     refusals,
+    steps: steps.length,
     demandMs: nextMs,
     isStarting,
   });
@@ -171,6 +193,8 @@ interface Applied extends Inputs {
   /** Steps that are still to be done. */
   readonly rest: readonly Step[];
   readonly refusals: readonly Refusal[];
+  /** How many were taken. */
+  readonly steps: number;
   /** When to look at demand again. */
   readonly demandMs: number;
   /** Nothing was applied, and what is due still is. */
@@ -184,20 +208,22 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
   memory.leftOvers.seen(leftOverIds(desired, loaded), nowMs);
   memory.revival.seen(installedChildKeys(loaded), desired, nowMs);
   memory.unsettledPasses = rest.length === 0 ? 0 : memory.unsettledPasses + 1;
+  options.watcher?.onLook(loaded, () => serviceIndex(plan, desired));
+  options.watcher?.onApplied(applied.steps, rest.length === 0 && !applied.isStarting);
+  const found: Omit<ReportInput, 'problems' | 'guard'> = {
+    plan,
+    config: desired,
+    loaded,
+    verification: verify(desired, loaded),
+    unsettled: new Set(connectionsOf(rest, desired)),
+    strays: strayShards(facts.shards, desired, loaded),
+    unanswered: memory.revival.unanswered(desired),
+    charonVersion: session.version,
+  };
   return {
     report: (problems, guard) =>
-      makeReport({
-        plan,
-        config: desired,
-        loaded,
-        verification: verify(desired, loaded),
-        unsettled: new Set(connectionsOf(rest, desired)),
-        strays: strayShards(facts.shards, desired, loaded),
-        unanswered: memory.revival.unanswered(desired),
-        problems: [...problems, ...refused.map(refusalProblem)],
-        guard,
-        charonVersion: session.version,
-      }),
+      makeReport({ ...found, problems: [...problems, ...refused.map(refusalProblem)], guard }),
+    flows: () => flowsByService(found),
     againMs: Math.min(
       options.verifyMs,
       rest.length === 0 ? Infinity : UNSETTLED_MS * 2 ** (memory.unsettledPasses - 1),
@@ -206,6 +232,16 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
       memory.leftOvers.nextInMs(nowMs),
     ),
   };
+}
+
+function tellOfFailures(
+  watcher: PassWatcher | undefined,
+  { connections }: HostPlan,
+  inVain: ReadonlySet<ConnectionName>,
+): void {
+  for (const connection of connections)
+    if (connection.kind === 'peer' && inVain.has(connection.name))
+      watcher?.onHandshakeFailed(connection.peer);
 }
 
 /** Connections that are not yet as they should be; all of them while the file is not. */

@@ -25,6 +25,45 @@ export interface ReportInput {
   readonly charonVersion: string;
 }
 
+/** Flows of one service on this host. */
+export interface ServiceFlows {
+  readonly wanted: number;
+  readonly inForce: number;
+}
+
+/** By `namespace/name` of the service that names them. */
+export function flowsByService({
+  plan,
+  config,
+  verification,
+}: Pick<ReportInput, 'plan' | 'config' | 'verification'>): Map<string, ServiceFlows> {
+  const keys = namedKeys(config);
+  const flows = new Map<string, ServiceFlows>();
+  for (const { name, children } of plan.connections)
+    for (const child of children) {
+      if (child.mode === 'pass') continue;
+      const service = `${child.service.namespace}/${child.service.name}`;
+      const key = keys.get(selectorsKey(name, child)) ?? '';
+      const { wanted, inForce } = flows.get(service) ?? { wanted: 0, inForce: 0 };
+      const more = verification.inForce.has(key) ? 1 : 0;
+      flows.set(service, { wanted: wanted + 1, inForce: inForce + more });
+    }
+  return flows;
+}
+
+/** `namespace/name` of the service that names it, by childKey. */
+export function serviceIndex(plan: HostPlan, config: HostConfig): Map<string, string> {
+  const keys = namedKeys(config);
+  return new Map(
+    plan.connections.flatMap(({ name, children }) =>
+      children.map((child) => [
+        keys.get(selectorsKey(name, child)) ?? '',
+        `${child.service.namespace}/${child.service.name}`,
+      ]),
+    ),
+  );
+}
+
 /** Sorted, and without times but that of a repair: equal states give equal reports, so an idle host writes nothing. */
 export function makeReport(input: ReportInput): HostReport {
   const { plan, config, loaded, verification, strays } = input;

@@ -31,6 +31,8 @@ export interface DueOptions {
   readonly random: () => number;
   /** Connections whose IKE_SA is being negotiated: what was asked for waits in it, and would be made twice if asked again. */
   readonly connecting: ReadonlySet<string>;
+  /** What is due was tried before, in vain. */
+  readonly onRetry?: (connection: ConnectionName) => void;
 }
 
 export interface Revival {
@@ -64,10 +66,11 @@ export function revival(): Revival {
       for (const [key, { isByDemand }] of attempts) if (isByDemand && !lacking.has(key)) attempts.delete(key);
       add(keys, true);
     },
-    due: (desired, { nowMs, random, connecting }) => {
+    due: (desired, { nowMs, random, connecting, onRetry }) => {
       const due = tunnels(desired).filter(({ key }) => (attempts.get(key)?.nextMs ?? Infinity) <= nowMs);
-      for (const { key } of due) {
+      for (const { key, wanted } of due) {
         const attempt = attempts.get(key) ?? NOT_TRIED;
+        if (attempt.tries > 0) onRetry?.(wanted.connection);
         const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt.tries);
         const nextMs = nowMs + pauseMs * (0.75 + random() / 2);
         attempts.set(key, { ...attempt, tries: attempt.tries + 1, nextMs });

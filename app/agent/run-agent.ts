@@ -12,6 +12,9 @@ import { startHealthServer } from '../runtime/health-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
+import { programMetrics } from '../runtime/program-metrics.ts';
+import { isOurs } from '../domain/names.ts';
+import { changeTimer } from './change-timer.ts';
 import { stuckPart } from '../runtime/liveness.ts';
 import { ownHost } from './own-host.ts';
 import { agentMetrics } from './agent-metrics.ts';
@@ -47,10 +50,26 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
       stuckPart([...source.parts, ...reporter.parts, { name: 'the pass', stillMs: () => loop.busyMs() }]),
     unready: () => unready(),
   });
-  const client = new Client(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig });
-  const onFailure = (error: WorldError, retryMs: number): void =>
+  const counts = programMetrics(registry, 'agent');
+  const metrics = agentMetrics(registry, self);
+  const client = new Client({
+    ...(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig }),
+    onRequest: counts.onRequest,
+  });
+  const onFailure = (error: WorldError, retryMs: number): void => {
+    counts.onFailure(error);
     log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
-  const source = factsSource(client, self, { clock, onChange: () => loop.trigger(), onFailure, onBug });
+  };
+  const change = changeTimer(clock, metrics.onInForce);
+  const source = factsSource(client, self, {
+    clock,
+    onChange: () => {
+      change.began();
+      loop.trigger();
+    },
+    onFailure,
+    onBug,
+  });
   const reporter = startReporter({
     client,
     self,
@@ -64,18 +83,25 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     path: settings.viciSocket,
     timeoutMs: 20_000,
     onEvent: () => loop.trigger(),
+    onRekey: (kind, connection) => {
+      if (isOurs(connection)) metrics.onRekey(kind);
+    },
+    onCommand: metrics.onCommand,
     onLost: (error) => {
+      metrics.onLost();
       log.warn({ reason: describeError(error ?? 'closed') }, 'charon is gone');
       loop.trigger();
     },
   });
-  const metrics = agentMetrics(registry);
+  let sessions = 0;
   const nft = nftSession(nftProgram());
   const pass = agentPass({
     self,
     facts: () => {
       const known = source.current();
       own.seen(known?.facts);
+      metrics.onFacts(known?.facts);
+      metrics.onUnknownHost(own.isMissing());
       return known;
     },
     link,
@@ -95,6 +121,17 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     log,
     random: Math.random,
     verifyMs: settings.verifySeconds * 1000,
+    watcher: {
+      onLook: metrics.traffic.seen,
+      onFlows: metrics.onFlows,
+      onHandshakeFailed: metrics.onHandshakeFailed,
+      onRestart: () => {
+        metrics.traffic.restarted();
+        metrics.onConnected(sessions > 0);
+        sessions += 1;
+      },
+      onApplied: change.applied,
+    },
   });
   const loop = startWorkLoop({
     clock,
@@ -102,6 +139,7 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     maxBackoffMs: 5000,
     onFailure,
     onBug,
+    onPass: counts.onPass,
     pass: async () => {
       const nextMs = await pass();
       ready = true;

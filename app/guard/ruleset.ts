@@ -75,8 +75,9 @@ function hookText({ hook }: Chain): string {
     : ` { type filter hook ${hook.name} priority ${hook.priority}; policy accept; }`;
 }
 
+/** Elements count: `endpoints` what is asked for, the others what was held, since each rule looks into them last of all. */
 function setType(set: SetName): string {
   const address = set.endsWith('4') ? 'ip daddr' : 'ip6 daddr';
   if (set.startsWith('pools')) return `typeof ${address}; flags interval;`;
-  return `typeof ${address} . meta l4proto . th dport;${set.startsWith('endpoints') ? ' counter;' : ''}`;
+  return `typeof ${address} . meta l4proto . th dport; counter;`;
 }

@@ -19,7 +19,13 @@ import { describeError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { factWriter, type FactWriter } from './fact-writer.ts';
 import { eventReporter } from './report-events.ts';
-import { policyStandings, unreadableLog, unreadKindsLog, writeStatuses } from './report-problems.ts';
+import {
+  policyStandings,
+  unreadableLog,
+  unreadKindsLog,
+  writeStatuses,
+  type PolicyStanding,
+} from './report-problems.ts';
 import type { WorldSource } from './world-source.ts';
 
 export interface ManagerPassOptions {
@@ -31,6 +37,8 @@ export interface ManagerPassOptions {
   readonly log: Log;
   /** Throws when this process leads no more. */
   readonly check: () => void;
+  /** How all stands, for whoever counts. */
+  readonly onStandings?: (input: StatusInput, policies: readonly PolicyStanding[]) => void;
 }
 
 /** A pass for the work loop; gives the milliseconds after which a wait ends, if one is running. */
@@ -56,6 +64,7 @@ export function managerPass(options: ManagerPassOptions): () => Promise<number |
     const refused = await writeFacts(options, writer, step);
     const input = statusInput(options, step);
     const policies = policyStandings(source, statusFrom(input));
+    options.onStandings?.(input, policies);
     refused.push(...(await writeStatuses(options, policies)));
     const { refusals, againMs } = await reportEvents(input, policies);
     mind([...refused, ...refusals], log);

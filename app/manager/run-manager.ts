@@ -2,7 +2,7 @@
 // more. Protection needs it for changes alone: hosts keep what they have while it is away.
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { NetworkSettings } from '../domain/network.ts';
 import { unreadSentence } from '../domain/unread-kinds.ts';
 import { Client } from '../kubernetes/client.ts';
@@ -14,8 +14,10 @@ import { gather } from '../runtime/gather.ts';
 import { startHealthServer } from '../runtime/health-server.ts';
 import { stuckPart, type Part } from '../runtime/liveness.ts';
 import type { Log } from '../runtime/log.ts';
+import { programMetrics } from '../runtime/program-metrics.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
+import { managerMetrics } from './manager-metrics.ts';
 import { managerPass } from './manager-pass.ts';
 import { worldSource } from './world-source.ts';
 
@@ -48,25 +50,18 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
     unhealthy: () => stuckPart(parts),
     unready: () => unread(),
   });
-  const requests = new Counter({
-    name: 'ipsec_policy_api_requests_total',
-    help: 'Requests sent to the API server',
-    labelNames: ['verb', 'resource'],
-    registers: [registry],
-  });
-  const leading = new Gauge({
-    name: 'ipsec_policy_leader',
-    help: '1 while this manager leads',
-    registers: [registry],
-  });
+  const counts = programMetrics(registry, 'manager');
+  const metrics = managerMetrics(registry, clock);
   const client = new Client({
     ...(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig }),
-    onRequest: (verb, resource) => requests.inc({ verb, resource: resource.plural }),
+    onRequest: counts.onRequest,
   });
   const identity =
     settings.identity === '' ? `${hostname()}-${randomBytes(4).toString('hex')}` : settings.identity;
-  const onFailure = (error: WorldError, retryMs: number): void =>
+  const onFailure = (error: WorldError, retryMs: number): void => {
+    counts.onFailure(error);
     log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
+  };
   const stopping = new AbortController();
 
   const lead = async (): Promise<void> => {
@@ -85,7 +80,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
     );
     if (leadership === undefined) return;
     log.info({ identity }, 'leading');
-    leading.set(1);
+    metrics.onLeading(true);
     const source = worldSource(client, {
       clock,
       onChange: () => loop.trigger(),
@@ -98,6 +93,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
       settleMs: 20,
       onFailure,
       onBug,
+      onPass: counts.onPass,
       pass: managerPass({
         client,
         source,
@@ -106,6 +102,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
         events: eventRecorder({ client, clock, component: 'manager', instance: identity }),
         settings: { ...networkSettings(settings), stageWaitMs: settings.stageWaitSeconds * 1000 },
         check: () => leadership.check(),
+        onStandings: metrics.onStandings,
       }),
     });
     unread = () => {
@@ -117,7 +114,8 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
     await untilAborted([stopping.signal, leadership.lost]);
     await loop.stop();
     await source.stop();
-    leading.set(0);
+    parts = [];
+    metrics.onLeading(false);
     // Not told to stop: another leads. The process ends, and starts again as a candidate.
     if (!stopping.signal.aborted) leadership.check();
     await leadership.release();

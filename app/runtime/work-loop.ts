@@ -13,10 +13,19 @@ export interface WorkLoopOptions {
   readonly onFailure: (error: WorldError, retryMs: number) => void;
   /** Anything else. The process should end with its stack; the loop has stopped. */
   readonly onBug: (error: unknown) => void;
+  /** Each pass, for whoever counts. */
+  readonly onPass?: (done: PassDone) => void;
   readonly minBackoffMs?: number;
   readonly maxBackoffMs?: number;
   /** 0 to 1. */
   readonly random?: () => number;
+}
+
+export interface PassDone {
+  /** Since the first trigger that it serves; absent when it was due by itself. */
+  readonly waitedMs?: number;
+  readonly durationMs: number;
+  readonly isFailed: boolean;
 }
 
 export interface WorkLoop {
@@ -38,6 +47,7 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
   let stopped = false;
   let failures = 0;
   let startedMs: number | undefined;
+  let askedMs: number | undefined;
 
   const runAfter = (delayMs: number): void => {
     const at = clock.monotonic() + delayMs;
@@ -60,6 +70,9 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
 
   const runPass = async (): Promise<void> => {
     const served = asked;
+    const beganMs = clock.monotonic();
+    const waited = askedMs === undefined ? {} : { waitedMs: beganMs - askedMs };
+    askedMs = undefined;
     let nextMs: number | undefined;
     try {
       nextMs = await options.pass();
@@ -74,6 +87,7 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
       nextMs = error.retry === 'soon' ? backoffMs() : undefined;
       options.onFailure(error, nextMs ?? Infinity);
     }
+    options.onPass?.({ ...waited, durationMs: clock.monotonic() - beganMs, isFailed: failures > 0 });
     if (asked !== served) runAfter(failures > 0 ? Math.max(options.settleMs, nextMs ?? 0) : options.settleMs);
     if (nextMs !== undefined) runAfter(nextMs);
   };
@@ -81,6 +95,7 @@ export function startWorkLoop(options: WorkLoopOptions): WorkLoop {
   return {
     trigger: () => {
       asked += 1;
+      askedMs ??= clock.monotonic();
       if (running === undefined) runAfter(options.settleMs);
     },
     busyMs: () => (startedMs === undefined ? 0 : clock.monotonic() - startedMs),

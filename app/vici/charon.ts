@@ -2,9 +2,11 @@
 // through if they can also stand in swanctl's file. What to load, end or initiate is decided elsewhere.
 import { child as section, list, text } from '../swanctl/tree.ts';
 import type { Tree } from '../swanctl/tree.ts';
-import { ViciCommandError, ViciProtocolError } from './errors.ts';
+import { ViciClosedError, ViciCommandError, ViciProtocolError } from './errors.ts';
 import { openSession } from './session.ts';
 import type { EventHandler, Session, SessionOptions } from './session.ts';
+
+export type { CommandOutcome } from './session.ts';
 
 export interface CharonVersion {
   readonly daemon: string;
@@ -77,12 +79,41 @@ export interface Charon {
 
 /** Rejects with ViciClosedError when charon does not listen there. */
 export async function connectCharon(options: SessionOptions): Promise<Charon> {
-  return charonOver(await openSession(options), options.timeoutMs);
+  const session = counting(await openSession(options), options.onCommand);
+  return charonOver(session, options.timeoutMs);
 }
 
 type RetryOfRefusal = ViciCommandError['retry'];
 
-function charonOver(session: Session, timeoutMs: number): Charon {
+type Asking = Pick<Session, 'request' | 'stream' | 'listen' | 'closed' | 'close'>;
+
+/** The session, with each command told of when its answer is there. */
+function counting(session: Session, onCommand: SessionOptions['onCommand']): Asking {
+  if (onCommand === undefined) return session;
+  const told = async <T>(command: string, asked: Promise<T>, answer: (result: T) => Tree): Promise<T> => {
+    try {
+      const result = await asked;
+      const response = answer(result);
+      const isRefused = text(response, 'success') === 'no' && text(response, 'matches') !== '0';
+      onCommand(command, isRefused ? 'refused' : 'done');
+      return result;
+    } catch (error) {
+      onCommand(command, error instanceof ViciClosedError ? 'lost' : 'refused');
+      throw error;
+    }
+  };
+  return {
+    request: (command, message, waitMs) =>
+      told(command, session.request(command, message, waitMs), (response) => response),
+    stream: (command, event, message) =>
+      told(command, session.stream(command, event, message), ({ response }) => response),
+    listen: (event, handler) => session.listen(event, handler),
+    closed: session.closed,
+    close: () => session.close(),
+  };
+}
+
+function charonOver(session: Asking, timeoutMs: number): Charon {
   const command = async (name: string, message: Tree, retry: RetryOfRefusal, waitMs = -1): Promise<Tree> =>
     succeeded(name, await session.request(name, message, timeoutMs + Math.max(0, waitMs)), retry);
   const streamed = async (name: string, event: string, message: Tree): Promise<Tree[]> => {

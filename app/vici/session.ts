@@ -21,7 +21,12 @@ export interface SessionOptions {
   readonly path: string;
   /** How long charon may take for the oldest unanswered request; each event of a stream starts the time anew. */
   readonly timeoutMs: number;
+  /** Each command and what became of it, for whoever counts. */
+  readonly onCommand?: (command: string, outcome: CommandOutcome) => void;
 }
+
+/** refused: charon said no, or does not know it; lost: no answer came. */
+export type CommandOutcome = 'done' | 'refused' | 'lost';
 
 /** The kinds of packet that answer a request: done, or unknown to charon. */
 const COMMAND_ANSWERS = ['response', 'command-unknown'] as const;

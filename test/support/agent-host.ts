@@ -134,7 +134,7 @@ export async function startAgentHost(
       localInterfaces: 'cali*',
       clock: host.clock,
       log,
-      watcher: { onDrops: () => undefined, onRepair: () => (host.repairs += 1) },
+      watcher: { onCounters: () => undefined, onRepair: () => (host.repairs += 1) },
     });
     const run = agentPass({
       self,

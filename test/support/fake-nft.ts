@@ -147,5 +147,5 @@ function elementItem(set: string, text: string, packets: number): unknown {
   }
   const [addressText, protocol, port] = text.split(' . ');
   const concat = { concat: [addressText, Number(protocol), Number(port)] };
-  return set.startsWith('endpoints') ? { elem: { val: concat, counter: { packets, bytes: 0 } } } : concat;
+  return { elem: { val: concat, counter: { packets, bytes: 0 } } };
 }

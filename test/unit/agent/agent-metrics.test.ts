@@ -13,12 +13,15 @@ describe('agentMetrics', () => {
 
   beforeEach(() => {
     registry = new Registry();
-    metrics = agentMetrics(registry);
+    metrics = agentMetrics(registry, CONTROLLER_0);
   });
 
   it('shows what the guard dropped, by reason, as it was read last', async () => {
-    metrics.onDrops({ ingress: 1, egress: 2, cluster_ip: 3, masqueraded: 4, icmp_errors: 5 });
-    metrics.onDrops({ ingress: 0, egress: 7, cluster_ip: 3, masqueraded: 4 });
+    metrics.onCounters({
+      drops: { ingress: 1, egress: 2, cluster_ip: 3, masqueraded: 4, icmp_errors: 5 },
+      held: new Map(),
+    });
+    metrics.onCounters({ drops: { ingress: 0, egress: 7, cluster_ip: 3, masqueraded: 4 }, held: new Map() });
     expect(await shown('ipsec_policy_guard_dropped_packets')).to.have.members([
       'ipsec_policy_guard_dropped_packets{reason="ingress"} 0',
       'ipsec_policy_guard_dropped_packets{reason="egress"} 7',
@@ -29,8 +32,8 @@ describe('agentMetrics', () => {
 
   it('shows nothing, not 0, before it was read and while it cannot be', async () => {
     expect(await shown('ipsec_policy_guard_dropped_packets')).to.deep.equal([]);
-    metrics.onDrops({ ingress: 1 });
-    metrics.onDrops(undefined);
+    metrics.onCounters({ drops: { ingress: 1 }, held: new Map() });
+    metrics.onCounters(undefined);
     expect(await shown('ipsec_policy_guard_dropped_packets')).to.deep.equal([]);
   });
 

@@ -43,7 +43,7 @@ describe('guardKeeper', () => {
       localInterfaces: 'cali*',
       clock,
       log: log.log,
-      watcher: { onDrops: (seen) => drops.push(seen), onRepair: () => (repairs += 1) },
+      watcher: { onCounters: (seen) => drops.push(seen?.drops), onRepair: () => (repairs += 1) },
     });
   };
   /** A whole round; the marker stands where charon's steps would. */

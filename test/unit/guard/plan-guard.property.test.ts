@@ -75,7 +75,7 @@ function plan(rows: GuardRows, model: Model): ReturnType<typeof planGuard> {
     name: tableName(ruleset, 0),
     mode: 'enforce',
     elements,
-    counters: { drops: {}, demand: new Map() },
+    counters: { drops: {}, demand: new Map(), held: new Map() },
   } as const;
   const actual: GuardState = { kind: 'present', others: [], table };
   return planGuard({ mode: 'enforce', rows, ruleset }, actual);

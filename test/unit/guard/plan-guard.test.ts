@@ -39,7 +39,12 @@ const present = (
 ): GuardState => ({
   kind: 'present',
   others,
-  table: { name: T, mode, elements: guardElements(is), counters: { drops: {}, demand: new Map() } },
+  table: {
+    name: T,
+    mode,
+    elements: guardElements(is),
+    counters: { drops: {}, demand: new Map(), held: new Map() },
+  },
 });
 const plan = (desired: GuardRows, actual: GuardState, mode: GuardMode = 'enforce'): GuardPlan =>
   planGuard({ mode, rows: desired, ruleset }, actual);

@@ -101,6 +101,9 @@ describe('readTable, counters', () => {
     const sets = {
       endpoints4: [{ elem: { val: { concat: ['10.0.0.1', 'tcp', 80] }, counter: { packets: 4, bytes: 1 } } }],
       endpoints6: [{ elem: { val: { concat: ['fd00::1', 'udp', 53] }, counter: { packets: 0, bytes: 0 } } }],
+      cluster_ips4: [
+        { elem: { val: { concat: ['10.0.0.9', 'tcp', 80] }, counter: { packets: 6, bytes: 1 } } },
+      ],
     };
     const reading = read(
       listTable(ruleset, { sets, counters: [counterItem('egress', 7), counterItem('ingress', 0)] }),
@@ -111,13 +114,18 @@ describe('readTable, counters', () => {
         ['10.0.0.1 tcp/80', 4],
         ['fd00::1 udp/53', 0],
       ]),
+      held: new Map([['10.0.0.9 tcp/80', 6]]),
     });
   });
 
   it('leaves out what it cannot read instead of calling it 0', () => {
     const sets = { endpoints4: [{ concat: ['10.0.0.1', 'tcp', 80] }] };
     const reading = read(listTable(ruleset, { sets, counters: [counterItem('egress', '7')] }));
-    expect(reading).to.have.deep.nested.property('table.counters', { drops: {}, demand: new Map() });
+    expect(reading).to.have.deep.nested.property('table.counters', {
+      drops: {},
+      demand: new Map(),
+      held: new Map(),
+    });
   });
 });
 
