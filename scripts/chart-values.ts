@@ -88,7 +88,11 @@ export function environment(program: Program): EnvironmentVariable[] {
 
 /** All values, grouped as values.yaml shows them. */
 export function chartValues(): ChartValue[] {
-  return [...common(), ...PROGRAMS.flatMap((program) => [...podValues(program), ...settingValues(program)])];
+  return [
+    ...common(),
+    ...MONITORING,
+    ...PROGRAMS.flatMap((program) => [...podValues(program), ...settingValues(program)]),
+  ];
 }
 
 function settingValues(program: Program): ChartValue[] {
@@ -132,6 +136,33 @@ function common(): ChartValue[] {
     },
   ];
 }
+
+const MONITORING: readonly ChartValue[] = [
+  {
+    path: ['monitoring', 'scrape'],
+    default: 'none',
+    schema: { enum: ['none', 'annotations', 'podMonitor'] },
+    help: 'How Prometheus finds the pods: `annotations` (prometheus.io/scrape) or `podMonitor`, for the Prometheus operator, which must be there. The agents must also listen for others: `agent.settings.healthHost`',
+  },
+  {
+    path: ['monitoring', 'rules'],
+    default: 'none',
+    schema: { enum: ['none', 'configMap', 'prometheusRule'] },
+    help: 'Alert rules (files/alerts.yaml): `configMap`, for whoever mounts it, or `prometheusRule`, for the Prometheus operator, which must be there',
+  },
+  {
+    path: ['monitoring', 'dashboard'],
+    default: false,
+    schema: { type: 'boolean' },
+    help: 'The Grafana dashboard (files/dashboard.json) in a ConfigMap with the label grafana_dashboard=1',
+  },
+  {
+    path: ['monitoring', 'labels'],
+    default: {},
+    schema: { type: 'object', additionalProperties: { type: 'string' } },
+    help: 'More labels of rules and PodMonitor: those that the Prometheus operator selects by',
+  },
+];
 
 const RESOURCES: Readonly<Record<Program, unknown>> = {
   manager: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },

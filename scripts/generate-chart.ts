@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
+import { dashboardJson } from './dashboard.ts';
 import { chartValues, environment, PROGRAMS, type ChartValue, type Program } from './chart-values.ts';
 
 const NOTICE =
@@ -15,6 +16,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['values.yaml', valuesYaml(values)],
     ['values.schema.json', `${JSON.stringify(valuesSchema(values), undefined, 2)}\n`],
     ['README.md', readme(values)],
+    ['files/dashboard.json', dashboardJson()],
     ['templates/_settings.tpl', PROGRAMS.map(settingsTemplate).join('\n')],
   ]);
 }
