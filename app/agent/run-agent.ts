@@ -7,7 +7,8 @@ import { nftSession } from '../guard/nft-session.ts';
 import { nftProgram } from '../guard/nft.ts';
 import { Client } from '../kubernetes/client.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { describeError, type WorldError } from '../runtime/errors.ts';
+import { describeError } from '../runtime/errors.ts';
+import { failureLog } from '../runtime/failure-log.ts';
 import { startHealthServer } from '../runtime/health-server.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
@@ -56,10 +57,7 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     ...(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig }),
     onRequest: counts.onRequest,
   });
-  const onFailure = (error: WorldError, retryMs: number): void => {
-    counts.onFailure(error);
-    log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
-  };
+  const onFailure = failureLog({ clock, log, onEach: counts.onFailure });
   const change = changeTimer(clock, metrics.onInForce);
   const source = factsSource(client, self, {
     clock,

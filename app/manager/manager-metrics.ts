@@ -44,14 +44,18 @@ export function managerMetrics(registry: Registry, clock: Pick<Clock, 'monotonic
     buckets: PROGRAMMED_SECONDS,
     registers,
   });
-  const ofLeader = [notProgrammed, programmed, endpoints, hosts, silent];
-  for (const each of [notProgrammed, hosts, silent]) each.remove();
+  /** Without labels a gauge is 0 unless it is removed; with labels `reset` takes all series away. */
+  const forget = (): void => {
+    for (const each of [notProgrammed, hosts, silent]) each.remove();
+    for (const each of [programmed, endpoints]) each.reset();
+  };
+  forget();
   /** By uid: since when it has not been in force. */
   const since = new Map<string, number>();
   return {
     onLeading: (isLeading) => {
       leader.set(isLeading ? 1 : 0);
-      if (!isLeading) for (const each of ofLeader) each.remove();
+      if (!isLeading) forget();
     },
     onStandings: ({ resolved, overdue }, policies) => {
       const nowMs = clock.monotonic();

@@ -9,7 +9,8 @@ import { Client } from '../kubernetes/client.ts';
 import { eventRecorder } from '../kubernetes/events.ts';
 import { acquireLease } from '../kubernetes/lease.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { describeError, type WorldError } from '../runtime/errors.ts';
+import { describeError } from '../runtime/errors.ts';
+import { failureLog } from '../runtime/failure-log.ts';
 import { gather } from '../runtime/gather.ts';
 import { startHealthServer } from '../runtime/health-server.ts';
 import { stuckPart, type Part } from '../runtime/liveness.ts';
@@ -58,10 +59,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
   });
   const identity =
     settings.identity === '' ? `${hostname()}-${randomBytes(4).toString('hex')}` : settings.identity;
-  const onFailure = (error: WorldError, retryMs: number): void => {
-    counts.onFailure(error);
-    log.warn({ reason: describeError(error), retryMs: Math.round(retryMs) }, 'trying again');
-  };
+  const onFailure = failureLog({ clock, log, onEach: counts.onFailure });
   const stopping = new AbortController();
 
   const lead = async (): Promise<void> => {
