@@ -20,7 +20,7 @@ describe('managerMetrics', () => {
   const shown = async (): Promise<string[]> =>
     (await registry.metrics())
       .split('\n')
-      .filter((line) => line.startsWith("ipsec_policy") && !line.includes('_bucket'));
+      .filter((line) => line.startsWith('ipsec_policy') && !line.includes('_bucket'));
   const show = (overdue: readonly HostName[] = []): void => {
     const resolved = resolve(cluster.world);
     const { shards, reports } = cluster;
