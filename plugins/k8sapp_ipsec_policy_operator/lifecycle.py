@@ -42,7 +42,7 @@ def check_apply(moment: Moment) -> None:
     states = hosts.ipsec_states(dbapi)
     silent = [name for name, state in states.items() if state is None]
     if silent:
-        LOG.warning("%s: %s do not say whether platform IPsec is enabled.", APPLICATION, ", ".join(silent))
+        LOG.warning("%s: these hosts do not say whether platform IPsec is enabled: %s.", APPLICATION, ", ".join(silent))
     not_enabled = [f"{name} ({state})" for name, state in states.items() if state not in (None, "enabled")]
     if not_enabled:
         raise exception.LifecycleSemanticCheckException(
@@ -61,7 +61,8 @@ def check_remove(moment: Moment) -> None:
     if (moment.hook_info.extra or {}).get("force"):
         LOG.warning(
             "%s is removed by force while %s cannot be reached. On each of them, once it is back: "
-            "rm /etc/swanctl/conf.d/k8s-nodes.conf, then swanctl --load-conns and a restart of the host.",
+            "rm /etc/swanctl/conf.d/k8s-nodes.conf, then swanctl --load-conns, then 'nft delete table inet <name>' for "
+            "each ipsec_policy_guard_* that 'nft list tables' shows; a restart of the host ends what still carries.",
             APPLICATION,
             names,
         )

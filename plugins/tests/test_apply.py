@@ -92,7 +92,7 @@ def test_a_host_that_does_not_say_is_named_in_a_warning(site, caplog, capabiliti
     site.database.hosts[1].capabilities = capabilities
     site.apply()
     assert site.status == "applied"
-    assert any(r.levelname == "WARNING" and "controller-1 do not say" in r.getMessage() for r in caplog.records)
+    assert any(r.levelname == "WARNING" and "enabled: controller-1." in r.getMessage() for r in caplog.records)
 
 
 def test_a_host_without_name_or_role_yet_is_passed_over(site):

@@ -71,7 +71,13 @@ def test_remove_by_force_passes_over_and_says_how_to_clean(applied, caplog):
     assert applied.status == "uploaded"
     assert applied.database.labels == {}
     assert "worker-0 cannot be reached" in caplog.text
-    assert "rm /etc/swanctl/conf.d/k8s-nodes.conf" in caplog.text
+    for step in (
+        "rm /etc/swanctl/conf.d/k8s-nodes.conf",
+        "swanctl --load-conns",
+        "nft delete table inet <name>",
+        "ipsec_policy_guard_*",
+    ):
+        assert step in caplog.text
 
 
 def test_the_check_decides_in_time_even_if_the_database_is_slow(applied, clock):
