@@ -48,8 +48,11 @@ describe('the packaged image', () => {
     expect(esp.length).to.be.at.least(8);
   });
 
-  it('warns of nothing: its nft and charon work as they should', async () => {
-    for (const host of HOST_NAMES) expect(await op.agentLog(host)).not.to.match(/"level":"(warn|error)"/);
+  it('warns of nothing: its nft and charon work as they should', () => {
+    const problems = HOST_NAMES.flatMap((host) => op.agentLog(host)).filter(
+      ({ level }) => level === 'warn' || level === 'error',
+    );
+    expect(problems).to.deep.equal([]);
   });
 
   it('writes the file of connections and the reports as the service account of the chart', async () => {
