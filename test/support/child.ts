@@ -12,6 +12,8 @@ export interface ChildOptions {
 export interface Child {
   readonly pid: number | undefined;
   exited(): boolean;
+  /** Resolves when it has ended. */
+  ended(): Promise<void>;
   /** Null while it runs, and when a signal ended it. */
   exitCode(): number | null;
   logTail(): string;
@@ -36,6 +38,7 @@ export function startChild(options: ChildOptions): Child {
   return {
     pid: child.pid,
     exited,
+    ended: () => gone,
     exitCode: () => child.exitCode,
     logTail: () => readFileSync(options.logFile, 'utf8').split('\n').slice(-20).join('\n'),
     signal: (name) => {

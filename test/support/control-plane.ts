@@ -1,5 +1,5 @@
-// A real control plane for tests: etcd, kube-apiserver and, on request, kube-controller-manager, native and on free
-// ports. Certificates come from control-plane-pki.ts, processes from child.ts.
+// A real control plane for tests: etcd, kube-apiserver and, on request, kube-controller-manager and kube-scheduler, native and
+// on free ports. Certificates come from control-plane-pki.ts, processes from child.ts.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { get } from 'node:https';
@@ -22,6 +22,7 @@ export interface ControlPlaneOptions {
    * not ready after 40 s without a kubelet: no kubelet runs here, tests set a Node's state themselves.
    */
   readonly controllers?: readonly string[];
+  readonly scheduler?: boolean;
   readonly serviceCidrs?: string;
 }
 
@@ -65,9 +66,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const etcd = await startEtcd(layout);
   let apiServer: Child | undefined;
   let controllerManager: Child | undefined;
+  let scheduler: Child | undefined;
 
   const stop = async (): Promise<void> => {
-    await Promise.all([controllerManager?.kill(), apiServer?.kill(), etcd.kill()]);
+    await Promise.all([scheduler?.kill(), controllerManager?.kill(), apiServer?.kill(), etcd.kill()]);
     if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   };
   const restartApiServer = async (): Promise<void> => {
@@ -79,6 +81,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     await restartApiServer();
     if (options.controllerManager === true)
       controllerManager = startControllerManager(layout, kubeconfig, options);
+    if (options.scheduler === true) scheduler = startScheduler(layout, kubeconfig);
   } catch (error) {
     await Promise.all([apiServer?.kill(), etcd.kill()]);
     throw error;
@@ -181,6 +184,18 @@ function startControllerManager(
       `--cluster-signing-cert-file=${layout.ca.certFile}`,
       `--cluster-signing-key-file=${layout.ca.keyFile}`,
       `--controllers=${controllers.join(',')}`,
+    ],
+  });
+}
+
+function startScheduler(layout: Layout, kubeconfig: ControlPlane['kubeconfig']): Child {
+  return startChild({
+    command: kubernetesBinary('kube-scheduler'),
+    logFile: join(layout.dir, 'kube-scheduler.log'),
+    args: [
+      `--kubeconfig=${kubeconfig('system:kube-scheduler', [])}`,
+      '--leader-elect=false',
+      '--secure-port=0',
     ],
   });
 }

@@ -35,6 +35,8 @@ interface Crd {
 export interface TestClusterOptions extends ControlPlaneOptions {
   /** With Calico's kinds, as by default; without them `addCalico` brings them later. */
   readonly calico?: boolean;
+  /** No definitions of ours: whoever installs the chart brings them. */
+  readonly withoutOurs?: boolean;
 }
 
 /** Resolves when every kind of ours and of Calico's can be listed. */
@@ -42,7 +44,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const controlPlane = await startControlPlane(options);
   const admin = new Client({ kubeconfig: controlPlane.adminKubeconfig });
   try {
-    await addCrds(admin, ourCrds());
+    if (options.withoutOurs !== true) await addCrds(admin, ourCrds());
     if (options.calico !== false) await addCalico(admin);
   } catch (error) {
     await controlPlane.stop();

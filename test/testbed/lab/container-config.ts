@@ -6,21 +6,43 @@ import type { OciConfig, OciMount, UnpackedImage } from './unpacked-image.ts';
 export interface PodSpec {
   readonly serviceAccountName: string;
   readonly hostNetwork?: boolean;
+  readonly restartPolicy?: 'Always' | 'Never' | 'OnFailure';
   readonly securityContext?: SecurityContext;
   readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly name: string; readonly hostPath: { readonly path: string } }[];
+  readonly volumes?: readonly Volume[];
+}
+
+/** Of a projected one only that of the pod's own identity, which the API server adds to every pod. */
+interface Volume {
+  readonly name: string;
+  readonly hostPath?: { readonly path: string };
+  readonly projected?: object;
 }
 
 export interface Container {
   readonly name: string;
+  readonly image: string;
   readonly args: readonly string[];
   readonly env: readonly EnvVar[];
   readonly securityContext?: SecurityContext;
+  readonly resources?: { readonly limits?: { readonly memory?: string } };
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+  readonly readinessProbe?: HttpProbe;
+  readonly livenessProbe?: HttpProbe;
   readonly volumeMounts?: readonly {
     readonly name: string;
     readonly mountPath: string;
     readonly readOnly?: boolean;
   }[];
+}
+
+/** With the defaults that the API server fills in. */
+export interface HttpProbe {
+  readonly httpGet: { readonly host?: string; readonly path: string; readonly port: number | string };
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly successThreshold: number;
+  readonly failureThreshold: number;
 }
 
 interface EnvVar {
@@ -52,9 +74,6 @@ export interface ContainerInput {
   readonly seccomp: (capabilities: readonly string[]) => unknown;
 }
 
-/** Where a pod finds its own identity. */
-const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-
 /** The `config.json` of the pod's only container, which shares the network of whoever starts it. */
 export function containerConfig(input: ContainerInput): OciConfig {
   const { image, spec } = input;
@@ -83,9 +102,10 @@ export function containerConfig(input: ContainerInput): OciConfig {
         ambient: [],
       },
     },
-    mounts: [...config.mounts, ...volumeMounts(spec, container), ownIdentity(input.serviceAccountFolder)],
+    mounts: [...config.mounts, ...volumeMounts(spec, container, input.serviceAccountFolder)],
     linux: {
       ...config.linux,
+      resources: { ...config.linux.resources, ...memoryOf(container) },
       namespaces: config.linux.namespaces.filter(
         ({ type }) => type !== 'network' && !(type === 'uts' && spec.hostNetwork === true),
       ),
@@ -118,24 +138,30 @@ function userOf({ runAsUser, runAsGroup, runAsNonRoot }: SecurityContext): objec
 function environment(container: Container, { fields, env }: ContainerInput): string[] {
   const own = container.env.map(({ name, value, valueFrom }) => {
     const field = valueFrom?.fieldRef.fieldPath;
-    const found = field === undefined ? value : fields[field];
-    if (found === undefined)
-      throw new Error(`${name}: the stand-in for the kubelet has no ${field ?? 'value'}`);
+    // The API server drops a value that is empty.
+    const found = field === undefined ? (value ?? '') : fields[field];
+    if (found === undefined) throw new Error(`${name}: the stand-in for the kubelet has no ${field ?? ''}`);
     return [name, found] as const;
   });
   return Object.entries({ ...Object.fromEntries(own), ...env }).map(([name, value]) => `${name}=${value}`);
 }
 
-function volumeMounts(spec: PodSpec, container: Container): OciMount[] {
+function volumeMounts(spec: PodSpec, container: Container, serviceAccountFolder: string): OciMount[] {
   return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => {
-    const source = spec.volumes?.find((volume) => volume.name === name)?.hostPath.path;
+    const volume = spec.volumes?.find((entry) => entry.name === name);
+    const source = volume?.projected === undefined ? volume?.hostPath?.path : serviceAccountFolder;
     if (source === undefined) throw new Error(`the pod has no volume ${name}`);
     return bind(source, mountPath, readOnly === true);
   });
 }
 
-function ownIdentity(folder: string): OciMount {
-  return bind(folder, SERVICE_ACCOUNT_FOLDER, true);
+/** A container that needs more is ended by the kernel. */
+function memoryOf({ resources }: Container): object {
+  const text = resources?.limits?.memory;
+  if (text === undefined) return {};
+  const [, number, unit] = /^(\d+)(Mi|Gi)$/.exec(text) ?? [];
+  if (number === undefined) throw new Error(`no stand-in for a memory limit of ${text}`);
+  return { memory: { limit: Number(number) * (unit === 'Gi' ? 1024 : 1) * 1024 * 1024 } };
 }
 
 function bind(source: string, destination: string, readOnly: boolean): OciMount {

@@ -25,6 +25,11 @@ export interface LabOptions {
   /** kube-proxy on every host; yes when absent. */
   readonly kubeProxy?: boolean;
   readonly memoryMiB?: number;
+  /**
+   * Every controller and the scheduler, none of our definitions and no agent's label on `worker-0`: what the application finds
+   * where it is about to be installed. A kubelet for each host must be started (kubelets.ts), or the hosts fail after 50 s.
+   */
+  readonly beforeInstall?: boolean;
   /** Told what is up, for a demo. */
   readonly onProgress?: (what: string) => void;
 }
@@ -78,7 +83,9 @@ async function assemble(
   const inside = places(guest);
   const [platform, { cluster, api }] = await Promise.all([
     startHosts(inside, dir, options.keys ?? 'rsa').then((up) => (say('three hosts with charon'), up)),
-    startApi(dir, open).then((up) => (say('kube-apiserver and controllers'), up)),
+    startApi(dir, open, options.beforeInstall === true).then(
+      (up) => (say('kube-apiserver and controllers'), up),
+    ),
   ]);
   const kubeconfig = cluster.kubeconfig('system:kube-proxy', []);
   const kubeProxies = options.kubeProxy === false ? undefined : startKubeProxies(inside, dir, kubeconfig);
@@ -96,7 +103,7 @@ async function assemble(
     guest,
     kubeProxies,
     capture: () => startCapture(inside, dir, ++captures),
-    setNodeReady: (host, ready) => applyNode(api, host, ready),
+    setNodeReady: (host, ready) => applyNode(api, host, { ready }),
     cutNetwork: (a, b) => setCut(inside, [a, b], true),
     healNetwork: (a, b) => setCut(inside, [a, b], false),
     xfrmStat: async (host) => readXfrmStat(await inside.readFile(host, '/proc/net/xfrm_stat')),
@@ -114,18 +121,21 @@ async function startHosts(inside: Places, dir: string, keys: KeyKind): Promise<P
 async function startApi(
   dir: string,
   open: (() => Promise<unknown>)[],
+  beforeInstall: boolean,
 ): Promise<{ cluster: TestCluster; api: Api }> {
   const cluster = await startTestCluster({
     dir: join(dir, 'control-plane'),
     bindAddress: OUTSIDE_ADDRESS,
     port: 6443,
     controllerManager: true,
-    controllers: CONTROLLERS,
+    ...(beforeInstall
+      ? { controllers: ['*'], scheduler: true, withoutOurs: true }
+      : { controllers: CONTROLLERS }),
   });
   open.push(() => cluster.stop());
   const api = openApi(cluster.adminKubeconfig);
   open.push(() => api.close());
-  await fillCluster(api);
+  await fillCluster(api, beforeInstall ? ['controller-0', 'controller-1'] : HOST_NAMES);
   return { cluster, api };
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { POLICIES, SHARDS } from '../../../app/kubernetes/resources.ts';
 import { until } from '../../support/until.ts';
-import type { Program } from './kubelet.ts';
+import type { Program } from './containers.ts';
 import type { Lab } from './lab.ts';
 import { bundlePrograms, imagePrograms } from './programs.ts';
 import { HOST_NAMES, type LabHost } from './topology.ts';

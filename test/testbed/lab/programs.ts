@@ -2,9 +2,9 @@
 // bundle, which takes less time. Which of them, and what they then do, is operator.ts's business.
 import { join } from 'node:path';
 import { startChild } from '../../support/child.ts';
-import { until } from '../../support/until.ts';
 import { installChart } from './chart-install.ts';
-import { makePod, type Pod, type Program, type RunOptions } from './kubelet.ts';
+import type { Program } from './containers.ts';
+import { makePod, type Pod, type RunOptions } from './kubelet.ts';
 import type { Lab } from './lab.ts';
 import type { LabHost } from './topology.ts';
 
@@ -31,7 +31,7 @@ export function bundlePrograms(lab: Lab): Programs {
           child.signal(name);
           return Promise.resolve();
         },
-        ended: () => until('the manager has ended', () => child.exited()),
+        ended: () => child.ended(),
       });
     },
     agent: (host, { logFile, env }) => {

@@ -15,6 +15,7 @@ export interface OciConfig {
   readonly mounts: readonly OciMount[];
   readonly linux: {
     readonly namespaces: readonly { readonly type: string }[];
+    readonly resources?: object;
     readonly [field: string]: unknown;
   };
   readonly [field: string]: unknown;
@@ -33,9 +34,16 @@ export interface UnpackedImage {
   readonly config: OciConfig;
 }
 
-/** Some milliseconds; half a minute when the bundle or the packages have changed. Throws with what the script said. */
-export function unpackedImage(): UnpackedImage {
-  const folder = execFileSync(SCRIPT, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
+/**
+ * Of the bundle, or out of an application's tarball. Some milliseconds; half a minute when the bundle or the packages have changed.
+ * Throws with what the script said.
+ */
+export function unpackedImage(tarball?: string): UnpackedImage {
+  const args = tarball === undefined ? [] : [tarball];
+  const folder = execFileSync(SCRIPT, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  }).trim();
   const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as OciConfig;
   return { rootfs: join(folder, 'rootfs'), config };
 }
