@@ -59,6 +59,11 @@ export default {
       ['domain', 'swanctl', 'vici', 'guard', 'kubernetes', 'host', 'runtime'],
       'agent and manager share facts, never code paths.',
     ),
+    only(
+      'commands',
+      ['domain', 'swanctl', 'vici', 'guard', 'kubernetes', 'host', 'runtime'],
+      'a command reads and prints; what manager or agent do stays in their rooms, what both need belongs in domain/.',
+    ),
     door(
       'kubernetes',
       'node_modules/@kubernetes/client-node',

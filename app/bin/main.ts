@@ -1,4 +1,4 @@
-// One program: `manager`, `agent`, `withdraw` and `plan`. Reads settings, wires, runs until a signal; decides nothing.
+// One program: `manager`, `agent`, `withdraw`, and commands for people. Reads settings, wires, runs until a signal; decides nothing.
 import { runAgent } from '../agent/run-agent.ts';
 import { runManager } from '../manager/run-manager.ts';
 import { withdraw } from '../manager/withdraw.ts';
@@ -8,6 +8,7 @@ import { createLog } from '../runtime/log.ts';
 import { readSettings } from '../runtime/settings.ts';
 import { settingsHelp } from '../runtime/settings-text.ts';
 import { dieOfBug, untilSignal } from '../runtime/shutdown.ts';
+import { FOR_PEOPLE_USAGE, runForPeople } from './run-for-people.ts';
 import { runPlan } from './run-plan.ts';
 
 const USAGE = `usage: ipsec-policy-operator COMMAND
@@ -16,7 +17,7 @@ const USAGE = `usage: ipsec-policy-operator COMMAND
   withdraw       takes all policies and all protection away, before the application is removed; always ends well
   plan FILE      a dump of the cluster (YAML, - for stdin) in, what each host would load out; offline. Ends with 0 when all that
                  is asked for would be protected, 1 when not (lines with # say why), 66 when FILE is no dump of a cluster
-  --help         this text and the environment variables
+${FOR_PEOPLE_USAGE}  --help         this text and the environment variables
 `;
 
 async function run(program: 'manager' | 'agent'): Promise<void> {
@@ -72,6 +73,8 @@ async function main(args: readonly string[]): Promise<number> {
       if (!isAlone) break;
       await runWithdraw();
       return 0;
+    case 'status':
+      return runForPeople(command, args.slice(1));
     case 'plan':
       if (file === undefined || args.length !== 2) break;
       return runPlan(file);

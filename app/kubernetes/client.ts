@@ -66,8 +66,8 @@ export class Client {
   }
 
   /** One page of a consistent list (never from the server's cache alone, that is: without resourceVersion 0). */
-  async list(resource: Resource, query: Query): Promise<ListPage> {
-    const path = collectionPath(resource);
+  async list(resource: Resource, query: Query, namespace?: string): Promise<ListPage> {
+    const path = collectionPath(resource, namespace);
     return listPage(path, await this.#json('list', resource, { method: HttpMethod.GET, path, query }));
   }
 

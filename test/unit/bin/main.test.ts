@@ -90,6 +90,24 @@ describe('main', function () {
     }
   });
 
+  it('refuses options, words and formats that status does not know, in one line', async () => {
+    for (const [args, says] of [
+      [['--colour'], /^error: Unknown option '--colour': status \[--policy NAME\].*\n$/],
+      [['now'], /^error: "now" is one word too many: status .*\n$/],
+      [['-o', 'xml'], /^error: --output xml: give one of text, wide, json, yaml\n$/],
+    ] as const) {
+      const ended = await run(['status', ...args]);
+      expect([ended.code, ended.stdout]).to.deep.equal([64, '']);
+      expect(ended.stderr).to.match(says);
+    }
+  });
+
+  it('cannot tell without a cluster', async () => {
+    const ended = await run(['status'], '', { HOME: '/nonexistent' });
+    expect([ended.code, ended.stdout]).to.deep.equal([2, '']);
+    expect(ended.stderr).to.match(/^error: no cluster: set KUBECONFIG .*\n$/);
+  });
+
   it('says how it is used instead of doing something else', async () => {
     const surplus = ['manager', 'agent', 'withdraw'].map((command) => [command, '--help']);
     for (const args of [[], ['no-such'], ['plan'], ['plan', 'a', 'b'], ...surplus]) {
