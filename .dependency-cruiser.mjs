@@ -91,7 +91,13 @@ export default {
     door(
       'file',
       '^(node:)?fs(/promises)?$',
-      ['^app/host/', '^app/runtime/', '^app/kubernetes/client\\.ts$', '^app/bin/'],
+      [
+        '^app/host/',
+        '^app/runtime/',
+        '^app/kubernetes/client\\.ts$',
+        '^app/bin/',
+        '^app/commands/bundle-command\\.ts$',
+      ],
       'files are read and written in host/.',
     ),
   ],

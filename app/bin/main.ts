@@ -74,6 +74,8 @@ async function main(args: readonly string[]): Promise<number> {
       await runWithdraw();
       return 0;
     case 'status':
+    case 'verify':
+    case 'inspect':
       return runForPeople(command, args.slice(1));
     case 'plan':
       if (file === undefined || args.length !== 2) break;

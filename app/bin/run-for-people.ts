@@ -4,18 +4,24 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CannotTellError, EXIT_CODES, USAGE_CODE, UsageError } from '../commands/command-errors.ts';
+import { runInspect } from '../commands/inspect-command.ts';
 import { runStatus } from '../commands/status-command.ts';
 import type { Surroundings } from '../commands/surroundings.ts';
+import { runVerify } from '../commands/verify-command.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { describeError, isWorldError } from '../runtime/errors.ts';
 
 export const FOR_PEOPLE_USAGE = `  status         what is in force and what not, worst first [--policy NAME] [--host NAME] [-o wide|json|yaml]
-                 Takes [--kubeconfig FILE] (else KUBECONFIG, ~/.kube/config or the pod's account) and [--namespace NAMESPACE];
-                 ends with 0 when all is well, 1 when something is not (or an error), 2 when it cannot be told, 64 when called wrongly
+  verify NS/NAME is this service really protected, between each pair of hosts [--probe-from NS/POD] [--seconds N] [-o json|yaml]
+  inspect        what this host has, as JSON; verify and support-bundle run it in the pods of agents
+                 The first three take [--kubeconfig FILE] (else KUBECONFIG, ~/.kube/config or the pod's account) and [--namespace NAMESPACE];
+                 all end with 0 when all is well, 1 when something is not (or an error), 2 when it cannot be told, 64 when called wrongly
 `;
 
 const COMMANDS = {
   status: runStatus,
+  verify: runVerify,
+  inspect: runInspect,
 } as const;
 
 export type ForPeople = keyof typeof COMMANDS;

@@ -4,7 +4,7 @@ import type { Clock } from '../runtime/clock.ts';
 
 export interface Progress {
   /** From now on it is this that is done, `reading 3 of 12 hosts`. */
-  step(what: string): void;
+  readonly step: (what: string) => void;
   /** Nothing is left of it on a terminal. */
   end(): void;
 }

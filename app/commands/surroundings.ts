@@ -18,7 +18,7 @@ export interface Surroundings {
 
 export interface Output {
   readonly isTTY?: boolean;
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
 }
 
 /** `--namespace`, POD_NAMESPACE, or where the application is installed on a StarlingX cluster. */

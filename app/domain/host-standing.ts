@@ -121,7 +121,7 @@ function nodeState(name: HostName, { nodes }: ClusterView): HostStanding['node']
 }
 
 /** The ready one of several: one of them is on its way out. */
-function podOf(name: HostName, agents: readonly AgentView[] | undefined): AgentView | undefined {
+export function podOf(name: string, agents: readonly AgentView[] | undefined): AgentView | undefined {
   const here = (agents ?? []).filter(({ host }) => host === name);
   return here.find(({ ready }) => ready) ?? here[0];
 }

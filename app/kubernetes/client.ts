@@ -111,6 +111,16 @@ export class Client {
     for await (const line of lines) yield watchEvent(path, line);
   }
 
+  /** Text that is no object: a pod's log. */
+  async text(path: string, query: Query): Promise<string> {
+    return this.#transport.text({ method: HttpMethod.GET, path, query });
+  }
+
+  /** For exec.ts: a stream in both directions, with this client's credentials. */
+  async webSocket(...request: Parameters<Transport['webSocket']>): ReturnType<Transport['webSocket']> {
+    return this.#transport.webSocket(...request);
+  }
+
   /** Closes the pool once what is under way has ended; end watches by their signal first. */
   async close(): Promise<void> {
     await this.#transport.close();

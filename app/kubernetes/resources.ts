@@ -22,6 +22,8 @@ export const SERVICES = namespaced('', 'v1', 'Service', 'services');
 export const ENDPOINT_SLICES = namespaced('discovery.k8s.io', 'v1', 'EndpointSlice', 'endpointslices');
 export const PODS = namespaced('', 'v1', 'Pod', 'pods');
 export const NODES = clusterWide('', 'v1', 'Node', 'nodes');
+export const DEPLOYMENTS = namespaced('apps', 'v1', 'Deployment', 'deployments');
+export const DAEMON_SETS = namespaced('apps', 'v1', 'DaemonSet', 'daemonsets');
 export const EVENTS = namespaced('events.k8s.io', 'v1', 'Event', 'events');
 export const LEASES = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
 

@@ -1,7 +1,7 @@
 // Requests and streams of lines over one shared pool. Address and credentials come from a kubeconfig or the pod's service
 // account, by @kubernetes/client-node. Every failure is an ApiError; whether to try again is for others to decide.
 import { RequestContext, type HttpMethod } from '@kubernetes/client-node';
-import { request, type Dispatcher } from 'undici';
+import { request, WebSocket, type Dispatcher } from 'undici';
 import { SettingsError } from '../runtime/errors.ts';
 import { ApiError, errorOfStatus } from './api-error.ts';
 import { PooledKubeConfig } from './pooled-kube-config.ts';
@@ -44,12 +44,21 @@ export class Transport {
 
   /** The parsed body of an answer of success. */
   async json(call: Call): Promise<unknown> {
+    return this.#answer(call, (body) => body.json());
+  }
+
+  /** The body of an answer of success as it is. */
+  async text(call: Call): Promise<string> {
+    return this.#answer(call, (body) => body.text());
+  }
+
+  async #answer<T>(call: Call, read: (body: Dispatcher.ResponseData['body']) => Promise<T>): Promise<T> {
     const context = this.#contextOf(call);
     try {
       const options = { signal: AbortSignal.timeout(this.#timeoutMs), silenceMs: this.#timeoutMs };
       const response = await this.#send(call, context, options);
       if (response.statusCode >= 300) throw await failure(call, response);
-      return await response.body.json();
+      return await read(response.body);
     } catch (error) {
       throw this.#asApiError(call, context, error);
     }
@@ -65,6 +74,18 @@ export class Transport {
     } catch (error) {
       throw this.#asApiError(call, context, error);
     }
+  }
+
+  /** A WebSocket to that path with the credentials of all requests; it opens, or fails without saying why. */
+  async webSocket(path: string, query: URLSearchParams, protocol: string): Promise<WebSocket> {
+    const context = this.#contextOf({ method: 'GET', path });
+    await this.#config.applySecurityAuthentication(context);
+    const dispatcher = context.getDispatcher();
+    return new WebSocket(`${context.getUrl().replace(/^http/, 'ws')}?${query.toString()}`, {
+      protocols: [protocol],
+      headers: { ...context.getHeaders(), 'user-agent': 'ipsec-policy-operator' },
+      ...(dispatcher === undefined ? {} : { dispatcher: dispatcher }),
+    });
   }
 
   async close(): Promise<void> {

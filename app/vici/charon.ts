@@ -39,6 +39,8 @@ export interface TerminateOptions extends SaSelector {
  */
 export interface Charon {
   version(): Promise<CharonVersion>;
+  /** stats: uptime, workers, memory, numbers of IKE_SAs, plugins. */
+  stats(): Promise<Tree>;
   /** load-conn: adds the connection, or changes the loaded one of that name to this. `config` is what stands inside its section. */
   loadConnection(name: string, config: Tree): Promise<void>;
   /** unload-conn. A connection that is not loaded is a ViciCommandError. SAs stay. */
@@ -123,6 +125,7 @@ function charonOver(session: Asking, timeoutMs: number): Charon {
   };
   return {
     version: async () => readVersion(await session.request('version', {})),
+    stats: () => session.request('stats', {}),
     loadConnection: async (name, config) => {
       checkNames([name, ...childNames(config)]);
       await command('load-conn', { [name]: config }, 'on-change');

@@ -22,6 +22,7 @@ import { RELEASE, renderedObjects, type Rendered } from '../support/helm.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
 import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
 import { startAgent, startManager, startWithdraw } from '../support/programs.ts';
+import { runCommand } from '../support/run-command.ts';
 import { kubectl, serviceAccountKubeconfig } from '../support/service-accounts.ts';
 import { CRDS, startTestCluster, type TestCluster } from '../support/test-cluster.ts';
 import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
@@ -184,6 +185,9 @@ describe('chart in a cluster', () => {
           status?.conditions?.some((entry) => entry.type === 'Programmed' && entry.status === 'True') ?? false
         );
       });
+      const status = await runCommand(['status'], { KUBECONFIG: kubeconfigs.get('manager@controller-0')! });
+      expect([status.code, status.stderr], status.stdout).to.deep.equal([0, '']);
+      expect(status.stdout).to.match(/^sample +in force .* 3\/3 /m);
       const withdraw = started((logFile) =>
         startWithdraw({
           kubeconfig: kubeconfigs.get('withdraw@controller-0')!,
