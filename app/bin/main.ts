@@ -8,7 +8,7 @@ import { createLog } from '../runtime/log.ts';
 import { readSettings } from '../runtime/settings.ts';
 import { settingsHelp } from '../runtime/settings-text.ts';
 import { dieOfBug, untilSignal } from '../runtime/shutdown.ts';
-import { FOR_PEOPLE_USAGE, runForPeople } from './run-for-people.ts';
+import { FOR_PEOPLE_USAGE, isForPeople, runForPeople } from './run-for-people.ts';
 import { runPlan } from './run-plan.ts';
 
 const USAGE = `usage: ipsec-policy-operator COMMAND
@@ -73,10 +73,6 @@ async function main(args: readonly string[]): Promise<number> {
       if (!isAlone) break;
       await runWithdraw();
       return 0;
-    case 'status':
-    case 'verify':
-    case 'inspect':
-      return runForPeople(command, args.slice(1));
     case 'plan':
       if (file === undefined || args.length !== 2) break;
       return runPlan(file);
@@ -92,7 +88,10 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  const [command, ...words] = process.argv.slice(2);
+  process.exitCode = await (isForPeople(command)
+    ? runForPeople(command, words)
+    : main(process.argv.slice(2)));
 } catch (error) {
   if (!isWorldError(error)) throw error;
   process.stderr.write(`error: ${describeError(error)}\n`);

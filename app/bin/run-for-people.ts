@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { runBundle } from '../commands/bundle-command.ts';
 import { CannotTellError, EXIT_CODES, USAGE_CODE, UsageError } from '../commands/command-errors.ts';
 import { runInspect } from '../commands/inspect-command.ts';
 import { runStatus } from '../commands/status-command.ts';
@@ -13,6 +14,7 @@ import { describeError, isWorldError } from '../runtime/errors.ts';
 
 export const FOR_PEOPLE_USAGE = `  status         what is in force and what not, worst first [--policy NAME] [--host NAME] [-o wide|json|yaml]
   verify NS/NAME is this service really protected, between each pair of hosts [--probe-from NS/POD] [--seconds N] [-o json|yaml]
+  support-bundle everything for a bug report, without keys, as a file [-o FILE.tar.gz]
   inspect        what this host has, as JSON; verify and support-bundle run it in the pods of agents
                  The first three take [--kubeconfig FILE] (else KUBECONFIG, ~/.kube/config or the pod's account) and [--namespace NAMESPACE];
                  all end with 0 when all is well, 1 when something is not (or an error), 2 when it cannot be told, 64 when called wrongly
@@ -21,10 +23,15 @@ export const FOR_PEOPLE_USAGE = `  status         what is in force and what not,
 const COMMANDS = {
   status: runStatus,
   verify: runVerify,
+  'support-bundle': runBundle,
   inspect: runInspect,
 } as const;
 
 export type ForPeople = keyof typeof COMMANDS;
+
+export function isForPeople(command: string | undefined): command is ForPeople {
+  return command !== undefined && Object.hasOwn(COMMANDS, command);
+}
 
 /** Gives the exit code; errors of the world are said on stderr in one line. */
 export async function runForPeople(command: ForPeople, words: readonly string[]): Promise<number> {
