@@ -135,6 +135,7 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
     },
     restore: (rows, mode) =>
       attempt(async () => {
+        record.asked(mode);
         const state = await look();
         record.stands(keptGuard(state));
         if (state.kind !== 'absent' || state.others.length > 0) return;

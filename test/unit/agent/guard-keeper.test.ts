@@ -419,6 +419,7 @@ describe('guardKeeper', () => {
       await keeper.restore(rows('holds'), 'off');
       expect(since()).to.deep.equal([]);
       await keeper.restore(rows('holds'), 'observe');
+      expect(keeper.report()).to.include({ mode: 'observe', state: 'observe' });
       expect([...nft.tables.values()][0]?.chains.get('held')?.rules).to.deep.equal([]);
     });
 
