@@ -33,6 +33,7 @@ export class SettingsError extends Error implements WorldError {
 /** Message and causes in one line, for a log field or a condition. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${describeError(error.cause)}`;
-  return `${error.message}${cause}`;
+  const cause = error.cause === undefined ? '' : describeError(error.cause);
+  // Many a message quotes its cause already.
+  return cause === '' || error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }
