@@ -10,6 +10,7 @@ import { HOST_NAMES } from './lab/topology.ts';
 
 /** Relative to the top of the repository, where scripts/demo runs this. */
 const SAMPLE = 'docs/samples/ipsecpolicy-kube-dns.yaml';
+const BUNDLE = 'dist/ipsec-policy-operator.mjs';
 const POLICY = 'ipsecpolicy-kube-dns-sample';
 const started = performance.now();
 
@@ -23,6 +24,14 @@ async function show(lab: Lab, ...args: readonly string[]): Promise<void> {
   const program = join(process.env['IPSEC_KUBERNETES_DIR'] ?? '', 'kubectl');
   console.log(`\n$ kubectl ${args.join(' ')}`);
   const said = await promisify(execFile)(program, ['--kubeconfig', lab.cluster.adminKubeconfig, ...args]);
+  console.log(said.stdout.trimEnd());
+}
+
+/** The same program from outside, with a kubeconfig: what is in force, worst first. */
+async function showStatus(lab: Lab): Promise<void> {
+  console.log('\n$ node dist/ipsec-policy-operator.mjs status');
+  const env = { ...process.env, KUBECONFIG: lab.cluster.adminKubeconfig };
+  const said = await promisify(execFile)(process.execPath, [BUNDLE, 'status'], { env });
   console.log(said.stdout.trimEnd());
 }
 
@@ -71,6 +80,7 @@ async function run(lab: Lab): Promise<boolean> {
     const after = await onTheWire(lab, 'DNS with the policy');
     await show(lab, 'get', 'ipsecpolicies');
     await show(lab, 'get', 'ipsechostreports');
+    await showStatus(lab);
     await showConfinement(lab);
     await showSas(lab);
     return before.plaintext > 0 && after.plaintext === 0 && after.esp > 0;
