@@ -121,6 +121,7 @@ export class WatchCache<T> {
     while (!this.#isStopped()) {
       this.#sign();
       try {
+        if (this.#failures > 0 && (await this.#isRestored(resourceVersion))) resourceVersion = undefined;
         resourceVersion ??= await this.#list();
         resourceVersion = await this.#follow(resourceVersion);
         this.#failures = 0;
@@ -140,7 +141,18 @@ export class WatchCache<T> {
     }
   }
 
-  /** The whole collection becomes what the server has now; gives the resourceVersion to watch from. */
+  /**
+   * A server restored from a snapshot counts from an older version than ours, and a watch from ours would bring nothing until it
+   * has caught up. It was away meanwhile, so that asking after a failure is enough.
+   */
+  async #isRestored(resourceVersion: string | undefined): Promise<boolean> {
+    if (resourceVersion === undefined) return false;
+    const { client, resource, query = {} } = this.#options;
+    const page = await client.list(resource, { ...query, limit: '1' });
+    return isOlder(page.resourceVersion, resourceVersion);
+  }
+
+  /** The whole collection becomes what the server has now, older versions included; gives the resourceVersion to watch from. */
   async #list(): Promise<string> {
     const { client, resource, query = {}, pageSize = 500 } = this.#options;
     const objects: unknown[] = [];
@@ -156,7 +168,7 @@ export class WatchCache<T> {
     let changed = !this.#synced;
     for (const key of [...this.#entries.keys(), ...this.#unreadable.keys()])
       if (!there.has(key)) changed = this.#remove(key) || changed;
-    for (const object of objects) changed = this.#put(object) || changed;
+    for (const object of objects) changed = this.#put(object, 'in any version') || changed;
     this.#synced = true;
     this.#lastError = undefined;
     if (changed) this.#options.onChange();
@@ -193,12 +205,11 @@ export class WatchCache<T> {
   }
 
   /** True when that is worth a notification. */
-  #put(object: unknown): boolean {
+  #put(object: unknown, accepts: 'newer' | 'in any version' = 'newer'): boolean {
     const metadata = this.#metadata(object);
     const key = keyOf(metadata);
     const before = this.#entries.get(key);
-    if (before?.uid === metadata.uid && isOlder(metadata.resourceVersion, before.resourceVersion))
-      return false;
+    if (accepts === 'newer' && isOlderThan(metadata, before)) return false;
     const reading = this.#options.read(object);
     if (reading.kind === 'ignored') return this.#remove(key);
     if (reading.kind === 'unreadable') return this.#setUnreadable(key, reading.message);
@@ -257,6 +268,10 @@ export class WatchCache<T> {
 
 function keyOf(metadata: Metadata): string {
   return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}
+
+function isOlderThan(metadata: Metadata, entry: Entry<unknown> | undefined): boolean {
+  return entry?.uid === metadata.uid && isOlder(metadata.resourceVersion, entry.resourceVersion);
 }
 
 /** resourceVersions of one collection grow; anything but two numbers counts as newer. */

@@ -1,5 +1,8 @@
 // The watch cache against a real API server that restarts, forgets and falls silent.
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { HostFact } from '../../app/domain/facts.ts';
 import type { Node } from '../../app/domain/world.ts';
@@ -181,6 +184,27 @@ describe('WatchCache', function () {
     expect(hosts.bugs).to.deep.equal([]);
   });
 
+  it('goes back with a server that was restored from a snapshot, and follows it from there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'snapshot-'));
+    await createHost('worker-0');
+    const hosts = watchHosts({ minBackoffMs: 10_000, maxBackoffMs: 10_000, random: () => 1 });
+    await until('in sync', () => hosts.cache.items().has('worker-0'));
+    await cluster.saveSnapshot(join(folder, 'snapshot.db'));
+    const patch = (prefix: string): Promise<unknown> =>
+      cluster.admin.mergePatch(HOSTS, { name: 'worker-0' }, { spec: { prefixes: [prefix] } });
+    // Far ahead: what is written after the restore is older for a while.
+    for (let subnet = 1; subnet <= 50; subnet += 1) await patch(`10.${subnet}.0.0/16`);
+    const has = (prefix: string | undefined): boolean => hosts.cache.values()[0]?.prefixes[0] === prefix;
+    await until('the last one has come', () => has('10.50.0.0/16'));
+    // One failure, so that the watch is taken up where it was.
+    await cluster.restoreSnapshot(join(folder, 'snapshot.db'));
+    await until('it knows what was restored', () => has(undefined), 30_000);
+    await patch('10.77.0.0/16');
+    await until('it follows', () => has('10.77.0.0/16'));
+    expect(hosts.failures.length, 'more would have made it begin with a list').to.be.at.most(2);
+    rmSync(folder, { recursive: true });
+  });
+
   it('lists again when the server has forgotten its version, and misses no removal', async () => {
     await createHost('worker-0');
     await createHost('worker-1');
@@ -209,7 +233,8 @@ describe('WatchCache', function () {
     await until('the removal is seen', () => !hosts.cache.items().has('worker-0'));
     expect(names(hosts)).to.deep.equal(['worker-1']);
     expect(hosts.failures.some(isExpired)).to.equal(true);
-    expect(hosts.client.sent.get('list ipsechosts')).to.equal(2);
+    // The first, the question whether the server was restored, and the one that was needed.
+    expect(hosts.client.sent.get('list ipsechosts')).to.equal(3);
   });
 
   it('notices a watch that is dead without being closed', async () => {

@@ -1,11 +1,13 @@
 // A real control plane for tests: etcd, kube-apiserver and, on request, kube-controller-manager and kube-scheduler, native and
 // on free ports. Certificates come from control-plane-pki.ts, processes from child.ts.
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startChild, type Child } from './child.ts';
 import { makeCa, makeKeyPair, type KeyPair, type TestCa } from './control-plane-pki.ts';
 
@@ -39,6 +41,10 @@ export interface ControlPlane {
   restartApiServer(): Promise<void>;
   /** Kills kube-apiserver and leaves it down, until `restartApiServer`. */
   stopApiServer(): Promise<void>;
+  /** Writes a snapshot of etcd into a file, as a backup does. */
+  saveSnapshot(file: string): Promise<void>;
+  /** As the platform's restore does: all stops, etcd begins anew with the snapshot, the control plane starts again. */
+  restoreSnapshot(file: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -63,7 +69,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const kubeconfig = (user: string, groups: readonly string[]): string =>
     writeKubeconfig(layout, url, user, groups);
   const adminKubeconfig = kubeconfig('kubernetes-admin', ['system:masters']);
-  const etcd = await startEtcd(layout);
+  let etcd = await startEtcd(layout, 'etcd');
+  let restores = 0;
   let apiServer: Child | undefined;
   let controllerManager: Child | undefined;
   let scheduler: Child | undefined;
@@ -77,11 +84,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     apiServer = startApiServer(layout);
     await ready(apiServer, url, layout);
   };
-  try {
-    await restartApiServer();
+  const startControllers = (): void => {
     if (options.controllerManager === true)
       controllerManager = startControllerManager(layout, kubeconfig, options);
     if (options.scheduler === true) scheduler = startScheduler(layout, kubeconfig);
+  };
+  try {
+    await restartApiServer();
+    startControllers();
   } catch (error) {
     await Promise.all([apiServer?.kill(), etcd.kill()]);
     throw error;
@@ -96,6 +106,15 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     restartApiServer,
     stopApiServer: async () => {
       await apiServer?.kill();
+    },
+    saveSnapshot: (file) => etcdctl(layout, ['snapshot', 'save', file]),
+    restoreSnapshot: async (file) => {
+      await Promise.all([scheduler?.kill(), controllerManager?.kill(), apiServer?.kill(), etcd.kill()]);
+      const folder = `etcd-${++restores}`;
+      await etcdctl(layout, ['snapshot', 'restore', file, `--data-dir=${join(dir, folder)}`]);
+      etcd = await startEtcd(layout, folder);
+      await restartApiServer();
+      startControllers();
     },
     stop,
   };
@@ -124,13 +143,13 @@ async function layOut(dir: string, options: ControlPlaneOptions): Promise<Layout
 }
 
 /** etcd 3.4 as Debian has it; nothing here must survive a power cut, so no fsync. */
-async function startEtcd(layout: Layout): Promise<Child> {
+async function startEtcd(layout: Layout, folder: string): Promise<Child> {
   const peerPort = await freePort('127.0.0.1');
   const etcd = startChild({
     command: 'etcd',
     logFile: join(layout.dir, 'etcd.log'),
     args: [
-      `--data-dir=${join(layout.dir, 'etcd')}`,
+      `--data-dir=${join(layout.dir, folder)}`,
       '--unsafe-no-fsync',
       `--listen-client-urls=${layout.etcdUrl}`,
       `--advertise-client-urls=${layout.etcdUrl}`,
@@ -139,6 +158,11 @@ async function startEtcd(layout: Layout): Promise<Child> {
     ],
   });
   return etcd;
+}
+
+async function etcdctl({ etcdUrl }: Layout, args: readonly string[]): Promise<void> {
+  const env = { ...process.env, ETCDCTL_API: '3' };
+  await promisify(execFile)('etcdctl', [`--endpoints=${etcdUrl}`, ...args], { env });
 }
 
 function startApiServer(layout: Layout): Child {
