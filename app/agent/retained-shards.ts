@@ -1,6 +1,8 @@
-// Which shards count, when some have vanished? A shard that went the way of release and gone is gone; one that vanished
-// otherwise (CRD deleted, snapshot restored) is kept in force and reported: an empty list never removes protection. Pure.
-import type { ShardFact } from '../domain/facts.ts';
+// Which shards count, when some have vanished or say less than before? A shard that went the way of release and gone is gone; one
+// that vanished otherwise (CRD deleted, snapshot restored) is kept in force and reported: an empty list never removes protection.
+// Nor does an older version of a shard, which a snapshot brings back: only an observed `release` opens a port. Pure.
+import type { PortStage, ShardFact, Stage } from '../domain/facts.ts';
+import { formatPort, uniquePorts } from '../domain/ports.ts';
 import type { Problem } from '../domain/problem.ts';
 
 export interface RetainedShards {
@@ -13,8 +15,9 @@ export interface RetainedShards {
 export function retainShards(before: readonly ShardFact[], now: readonly ShardFact[]): RetainedShards {
   const present = new Set(now.map((shard) => shard.version.name));
   const kept = before.filter((shard) => !present.has(shard.version.name) && !mayVanish(shard, before));
+  const earlier = new Map(before.map((shard) => [shard.version.uid, shard]));
   return {
-    shards: [...now, ...kept],
+    shards: [...now.map((shard) => notLess(shard, earlier.get(shard.version.uid))), ...kept],
     problems: kept.map((shard) => ({
       reason: 'FactsVanished',
       subject: shard.version.name,
@@ -35,4 +38,23 @@ function mayVanish(shard: ShardFact, all: readonly ShardFact[]): boolean {
   );
   const isReleased = (first?.stages ?? []).every(({ stage }) => stage === 'gone');
   return isReleased || (shard.index > 0 && shard.endpoints.every(({ state }) => state === 'leaving'));
+}
+
+const TAKING_HOLD: readonly Stage[] = ['prepare', 'protect', 'enforce'];
+
+/** The shard with the stages that it had where they were later; the manager, which reads what stands there now, catches up. */
+function notLess(now: ShardFact, before: ShardFact | undefined): ShardFact {
+  if (before === undefined) return now;
+  const had = new Map(before.stages.map((entry) => [formatPort(entry), entry.stage]));
+  const stages = now.stages.map((entry): PortStage => {
+    const stage = had.get(formatPort(entry)) ?? entry.stage;
+    return isEarlier(entry.stage, stage) ? { ...entry, stage } : entry;
+  });
+  if (stages.every((entry, index) => entry === now.stages[index])) return now;
+  return { ...now, stages, servicePorts: uniquePorts([...now.servicePorts, ...before.servicePorts]) };
+}
+
+function isEarlier(stage: Stage, than: Stage): boolean {
+  const [position, limit] = [TAKING_HOLD.indexOf(stage), TAKING_HOLD.indexOf(than)];
+  return position >= 0 && position < limit;
 }

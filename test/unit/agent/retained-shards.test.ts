@@ -91,6 +91,41 @@ describe('retainShards', () => {
       );
     });
 
+  describe('a shard that says less than before', () => {
+    const stagesAfter = (before: string, now: string, uid?: string): string => {
+      const of = (stages: string): ShardFact => shard({ of: 'ns/svc', stages });
+      const again = of(now);
+      const version = uid === undefined ? again.version : { ...again.version, uid };
+      const { shards } = retainShards([of(before)], [{ ...again, version }]);
+      return shards.flatMap(({ stages }) => stages.map(({ port, stage }) => `${port}=${stage}`)).join(' ');
+    };
+
+    it('keeps the stages that it had: a snapshot opens nothing', () => {
+      expect(stagesAfter('tcp/53=enforce tcp/54=protect', 'tcp/53=prepare tcp/54=prepare')).to.equal(
+        '53=enforce 54=protect',
+      );
+      expect(stagesAfter('tcp/53=enforce', 'tcp/53=protect')).to.equal('53=enforce');
+    });
+
+    it('goes on from there, is released, and begins anew after that', () => {
+      expect(stagesAfter('tcp/53=prepare', 'tcp/53=protect')).to.equal('53=protect');
+      expect(stagesAfter('tcp/53=enforce', 'tcp/53=release')).to.equal('53=release');
+      expect(stagesAfter('tcp/53=release', 'tcp/53=prepare')).to.equal('53=prepare');
+      expect(stagesAfter('tcp/53=gone', 'tcp/53=prepare')).to.equal('53=prepare');
+    });
+
+    it('is another one when it was made anew', () => {
+      expect(stagesAfter('tcp/53=enforce', 'tcp/53=prepare', 'another')).to.equal('53=prepare');
+    });
+
+    it('keeps the service ports that it held', () => {
+      const before = shard({ of: 'ns/svc', stages: 'tcp/53' });
+      const held = { ...before, servicePorts: [{ protocol: 'tcp', port: 80 }] } as const;
+      const now = { ...shard({ of: 'ns/svc', stages: 'tcp/53=prepare' }), servicePorts: [] };
+      expect(retainShards([held], [now]).shards[0]?.servicePorts).to.deep.equal(held.servicePorts);
+    });
+  });
+
   it('keeps what vanished as long as it stays away', () => {
     const once = retainShards([first('enforce')], []);
     const twice = retainShards(once.shards, []);
