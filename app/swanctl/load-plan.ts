@@ -59,7 +59,7 @@ export function planLoads(input: LoadInput): LoadPlan {
     replaced,
     growing: new Set(
       config.connections
-        .filter((connection) => isGrowing(connection, known.get(connection.name), input.loaded))
+        .filter((connection) => isGrowing(connection, known.get(connection.name), input))
         .map(({ name }) => name),
     ),
   };
@@ -88,6 +88,11 @@ function ownText(sent: string | undefined): string | undefined {
   return sent === undefined ? undefined : JSON.stringify({ ...(JSON.parse(sent) as object), children: {} });
 }
 
+function sentChildren(sent: string | undefined): string[] | undefined {
+  if (sent === undefined) return undefined;
+  return Object.keys((JSON.parse(sent) as { readonly children: object }).children);
+}
+
 function needsLoad(connection: Connection, { sent, loaded }: LoadInput): boolean {
   const before = sent.get(connection.name);
   if (before === undefined || before !== contentText(connection)) return true;
@@ -111,9 +116,16 @@ function byGrowth(loaded: Loaded): (a: Connection, b: Connection) => number {
   return (a, b) => rank(a) - rank(b) || compareText(a.name, b.name);
 }
 
-function isGrowing(connection: Connection, known: Connection | undefined, loaded: Loaded): boolean {
+/** Where charon has lost the connection, what it had is what was sent, or else what the file says. */
+function isGrowing(
+  connection: Connection,
+  known: Connection | undefined,
+  { loaded, sent }: LoadInput,
+): boolean {
   const before = new Set<string>(
-    loaded.connections.get(connection.name)?.children.keys() ?? known?.children.map(({ name }) => name),
+    loaded.connections.get(connection.name)?.children.keys() ??
+      sentChildren(sent.get(connection.name)) ??
+      known?.children.map(({ name }) => name),
   );
   return connection.children.some(({ name }) => !before.has(name));
 }

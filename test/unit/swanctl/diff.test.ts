@@ -205,27 +205,39 @@ describe('diff', () => {
   describe('an IKE_SA with an old configuration', () => {
     const parameters = { ...DEFAULT_PARAMETERS, ikeProposal: 'aes256-sha384-ecp384' };
     const changed = config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS], { parameters }));
-    const up = loaded(BOTH, ikeSa(C1, 1));
+    const up = loaded(BOTH, ikeSa(C1, 1, { establishedSeconds: 100 }));
+    const loadedSince = (milliseconds: number): HostConfig => {
+      const loadedAt = new Date(Date.parse(NOW) - milliseconds).toISOString();
+      return config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS], { parameters, loadedAt }));
+    };
 
-    it('is remembered in the file and renewed when parameters change', () => {
+    it('is remembered in the file, and renewed when the peer has had 15 s', () => {
       const steps = diff(input(BOTH, changed, { loaded: up }));
-      expect(lines(steps)).to.deep.equal(['write-file', `load-connection ${C1}`, `terminate-ike ${C1} 1`]);
+      expect(lines(steps)).to.deep.equal(['write-file', `load-connection ${C1}`]);
       expect(steps[0]).to.have.nested.property('config.connections[0].loadedAt', NOW);
+      expect(diff(input(loadedSince(14_999), changed, { loaded: up }))).to.deep.equal([]);
+      expect(lines(diff(input(loadedSince(15_000), changed, { loaded: up })))).to.deep.equal([
+        `terminate-ike ${C1} 1`,
+      ]);
     });
 
     it('is renewed with the SAs that it carried for clients here', () => {
-      const carrying = loaded(BOTH, ikeSa(C1, 1, { children: [EGRESS_SA, INGRESS_SA] }));
-      expect(lines(diff(input(BOTH, changed, { loaded: carrying }))).slice(2)).to.deep.equal([
+      const children = [EGRESS_SA, INGRESS_SA];
+      const carrying = loaded(BOTH, ikeSa(C1, 1, { establishedSeconds: 100, children }));
+      expect(lines(diff(input(loadedSince(15_000), changed, { loaded: carrying })))).to.deep.equal([
         `terminate-ike ${C1} 1`,
         `initiate ${C1} udp_kube-dns_egress`,
       ]);
     });
 
-    it('is there too when charon had lost the connection', () => {
+    it('is there too when charon had lost the connection: at once where a child is new', () => {
       const lost = { ...up, connections: new Map() };
-      expect(lines(diff(input(BOTH, BOTH, { loaded: lost })))).to.deep.equal([
-        'write-file',
-        `load-connection ${C1}`,
+      const more = config(peer('controller-1', [DNS_EGRESS, DNS_INGRESS, METRICS_EGRESS]));
+      const again = ['write-file', `load-connection ${C1}`];
+      for (const file of [BOTH, undefined])
+        expect(lines(diff(input(BOTH, BOTH, { loaded: lost, file })))).to.deep.equal(again);
+      expect(lines(diff(input(BOTH, more, { loaded: lost })))).to.deep.equal([
+        ...again,
         `terminate-ike ${C1} 1`,
       ]);
     });
@@ -274,8 +286,11 @@ describe('diff', () => {
       expect(steps.filter((line) => line.startsWith('terminate'))).to.deep.equal([
         'terminate-ike k8s-node-c 2',
         'terminate-ike k8s-node-d 3',
-        'terminate-ike k8s-node-a 0',
       ]);
+      const loadedAt = '2026-11-24T11:59:45.000Z';
+      const stamped = config(...names.map((name) => peer(name, [DNS_EGRESS], { parameters, loadedAt })));
+      const later = diff(input(stamped, stamped, { loaded: loaded(stamped, ...ikeSas.slice(0, 2)) }));
+      expect(lines(later)).to.deep.equal(['terminate-ike k8s-node-a 0']);
     });
   });
 
