@@ -28,8 +28,8 @@ for (const row of recorded) {
   console.log(line);
 }
 const head =
-  '| event | plaintext | lost (bound) | control lost | back after, ms (bound) | requests a second | verdict |';
-const ruler = '| --- | --- | --- | --- | --- | --- | --- |';
+  '| event | plaintext | lost (bound) | control lost | back after, ms (bound) | requests a second | load | verdict |';
+const ruler = '| --- | --- | --- | --- | --- | --- | --- | --- |';
 writeFileSync(PAGE, `${before}${BEGIN}\n${[head, ruler, ...lines.values()].join('\n')}\n${END}${after}`);
 
 function lineOf({ event, bounds, rows, verdict }: Recorded): string {
@@ -41,8 +41,11 @@ function lineOf({ event, bounds, rows, verdict }: Recorded): string {
     plaintext,
     each((row) => row.lost) + bound(bounds.lost),
     each((row) => row.controlLost),
-    each((row) => row.backAfterMs) + bound(bounds.backWithinMs),
+    bounds.holeWithinMs === undefined
+      ? each((row) => row.backAfterMs) + bound(bounds.backWithinMs)
+      : `hole of ${each((row) => row.holeMs)}${bound(bounds.holeWithinMs)}`,
     each((row) => row.rate),
+    each((row) => row.load),
     verdict,
   ].join(' | ')} |`;
 }

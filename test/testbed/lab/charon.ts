@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { GuestProcess } from './guest-process.ts';
 import type { Places } from './places.ts';
-import type { Certificate, PlatformPki } from './pki.ts';
+import type { Certificate, KeyKind, PlatformPki } from './pki.ts';
 import { certificateFiles, platformFiles } from './platform-conf.ts';
 import { HOST_NAMES, HOSTS, peersOf, type LabHost } from './topology.ts';
 
@@ -11,13 +11,19 @@ export interface PlatformIpsec {
   /** swanctl on a host; gives its standard output, rejects on an error. */
   swanctl(host: LabHost, ...args: readonly string[]): Promise<string>;
   /** Starts charon and resolves when the platform's own `--load-all` is over. */
-  startCharon(host: LabHost): Promise<void>;
+  startCharon(host: LabHost, env?: Readonly<Record<string, string>>): Promise<void>;
   /** Sends a signal and, when charon ends of it, resolves then. */
   killCharon(host: LabHost, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** As pmon does for a charon that died (SIGKILL) or was stopped: a new one, a new socket. */
-  restartCharon(host: LabHost, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** A certificate by the platform's current (or previous) local CA for any name. */
-  issueCertificate(commonName: string, issuer?: 'previous' | 'current'): Certificate;
+  restartCharon(
+    host: LabHost,
+    signal?: 'SIGTERM' | 'SIGKILL',
+    env?: Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** A certificate by the platform's current (or previous) local CA for any name, with keys of another kind if told. */
+  issueCertificate(commonName: string, issuer?: 'previous' | 'current', keys?: KeyKind): Certificate;
+  /** CAs that come after the platform's present ones. */
+  nextAuthorities(): PlatformPki;
   /** Puts a certificate in place of the host's own and makes charon load it. */
   installCertificate(host: LabHost, certificate: Certificate): Promise<void>;
   /** The platform's renewal: new key and certificate, `--load-creds --clear`, `--load-conns`. */
@@ -34,9 +40,9 @@ export async function preparePlatform(places: Places, pki: PlatformPki, dir: str
     places.writeFiles(host, below('/etc/swanctl/', files));
   const ipsec: PlatformIpsec = {
     swanctl,
-    startCharon: async (host) => {
+    startCharon: async (host, env = {}) => {
       const logFile = join(dir, `charon-${host}.log`);
-      const daemon = places.spawn(host, ['/usr/lib/ipsec/charon'], { logFile });
+      const daemon = places.spawn(host, ['/usr/lib/ipsec/charon'], { logFile, env });
       daemons.set(host, daemon);
       await daemon.waitFor(/loaded \d+ connections|start-script|no connections found/);
     },
@@ -44,13 +50,14 @@ export async function preparePlatform(places: Places, pki: PlatformPki, dir: str
       daemons.get(host)?.kill(signal);
       await daemons.get(host)?.wait();
     },
-    restartCharon: async (host, signal = 'SIGKILL') => {
+    restartCharon: async (host, signal = 'SIGKILL', env = {}) => {
       await ipsec.killCharon(host, signal);
       // A charon that was killed leaves its PID file; pmon's script removes it.
       await places.run(host, ['rm', '-f', '/run/charon.pid', '/run/charon.vici']);
-      await ipsec.startCharon(host);
+      await ipsec.startCharon(host, env);
     },
-    issueCertificate: (commonName, issuer) => pki.issue(commonName, issuer),
+    issueCertificate: (commonName, issuer, keys) => pki.issue(commonName, issuer, keys),
+    nextAuthorities: () => pki.successor(),
     installCertificate: async (host, certificate) => {
       await installFiles(host, certificateFiles(HOSTS[host], certificate));
       await swanctl(host, '--load-creds', '--clear', '--noprompt');
@@ -79,14 +86,23 @@ export async function startManagementTraffic(places: Places, ipsec: PlatformIpse
       '',
     );
   await places.run('guest', ['tc', '-batch', '-'], { input: delay('add') });
-  const senders = HOST_NAMES.map((host) => {
-    const peers = peersOf(host).map((peer) => peer.management);
-    return places.spawn(host, ['/usr/bin/python3', '-IS', '-c', HEARTBEAT, HOSTS[host].management, ...peers]);
-  });
+  const senders = HOST_NAMES.map((host) => heartbeat(places, host));
   await Promise.all(senders.map((sender) => sender.waitFor(/ready/)));
   for (const sender of senders) sender.kill('SIGUSR1');
   await ipsec.systemNodesUp();
   await places.run('guest', ['tc', '-batch', '-'], { input: delay('del') });
+}
+
+/** What the platform of a host that was started again says to its peers. */
+export async function restartManagementTraffic(places: Places, host: LabHost): Promise<void> {
+  const sender = heartbeat(places, host);
+  await sender.waitFor(/ready/);
+  sender.kill('SIGUSR1');
+}
+
+function heartbeat(places: Places, host: LabHost): GuestProcess {
+  const peers = peersOf(host).map((peer) => peer.management);
+  return places.spawn(host, ['/usr/bin/python3', '-IS', '-c', HEARTBEAT, HOSTS[host].management, ...peers]);
 }
 
 const HEARTBEAT = `

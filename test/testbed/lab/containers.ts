@@ -7,10 +7,12 @@ import { until } from '../../support/until.ts';
 import type { Lab } from './lab.ts';
 import type { LabHost } from './topology.ts';
 
+export type ProgramSignal = 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT';
+
 /** A program that runs, in a container or not. */
 export interface Program {
   /** Sends it a signal. */
-  signal(name: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  signal(name: ProgramSignal): Promise<void>;
   /** Resolves when it has ended. */
   ended(): Promise<void>;
 }

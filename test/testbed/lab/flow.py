@@ -13,6 +13,8 @@ KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 # Of a message: its number and the server's count, each in so many digits.
 DIGITS = 8
 BURST = 4
+# Of linux/in.h; Python names them from 3.14 on.
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 
 
 def open_socket(protocol, address, port):
@@ -140,6 +142,8 @@ class Flow:
         job = self.job
         self.start = time.monotonic()
         self.sock = open_socket(job["protocol"], job["source"], job["sourcePort"])
+        if job.get("dontFragment"):
+            self.sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
         self.sock.settimeout(20)
         self.sock.connect((job["address"], job["port"]))
         self.sock.setblocking(False)

@@ -16,6 +16,8 @@ export interface FlowSpec {
   readonly rate?: number;
   /** Of a message, either way; FLOW_SIZE when absent. The server of a TCP flow must be told the same. */
   readonly sizeBytes?: number;
+  /** UDP with the DF bit, as QUIC and path MTU discovery send it; no when absent. */
+  readonly dontFragment?: boolean;
 }
 
 export interface LostRun {

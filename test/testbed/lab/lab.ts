@@ -6,11 +6,16 @@ import { join } from 'node:path';
 import { startTestCluster, type TestCluster } from '../../support/test-cluster.ts';
 import { openApi, type Api } from './api.ts';
 import { startCapture, type Capture } from './capture.ts';
-import { preparePlatform, startManagementTraffic, type PlatformIpsec } from './charon.ts';
+import {
+  preparePlatform,
+  restartManagementTraffic,
+  startManagementTraffic,
+  type PlatformIpsec,
+} from './charon.ts';
 import { applyNode, fillCluster } from './cluster.ts';
 import { startGuest, type Guest } from './guest.ts';
 import { startKubeProxies, type KubeProxies } from './kube-proxy.ts';
-import { buildHosts, setCut } from './network.ts';
+import { buildHosts, rebuildHost, setCut } from './network.ts';
 import { makePki, type KeyKind } from './pki.ts';
 import { places, type Places } from './places.ts';
 import { openPods, type Pods } from './pods.ts';
@@ -45,9 +50,16 @@ export interface Lab extends Places, PlatformIpsec, Pods, Traffic {
   /** Captures on the cluster-host network. */
   capture(): Promise<Capture>;
   setNodeReady(host: LabHost, ready: boolean): Promise<void>;
+  /** As `kubectl delete node` does; Calico frees its blocks later. What runs there goes on. `setNodeReady` brings it back. */
+  removeNode(host: LabHost): Promise<void>;
   /** Nothing between two hosts gets through on the cluster-host network, silently. */
   cutNetwork(a: LabHost, b: LabHost): Promise<void>;
   healNetwork(a: LabHost, b: LabHost): Promise<void>;
+  /**
+   * Off and on again: pods, programs, interfaces and all that is in the kernel are gone, files are not. Resolves when the
+   * platform's charon has loaded them; pods come with `startPods`, our agent with its kubelet.
+   */
+  rebootHosts(hosts: readonly LabHost[]): Promise<void>;
   /** Counters of /proc/net/xfrm_stat that are not zero. */
   xfrmStat(host: LabHost): Promise<Readonly<Record<string, number>>>;
   stop(): Promise<void>;
@@ -104,8 +116,15 @@ async function assemble(
     kubeProxies,
     capture: () => startCapture(inside, dir, ++captures),
     setNodeReady: (host, ready) => applyNode(api, host, { ready }),
+    removeNode: (host) => api.remove({ apiVersion: 'v1', kind: 'Node', metadata: { name: host } }),
     cutNetwork: (a, b) => setCut(inside, [a, b], true),
     healNetwork: (a, b) => setCut(inside, [a, b], false),
+    rebootHosts: async (hosts) => {
+      for (const host of hosts) await pods.stopPods(host);
+      for (const host of hosts) await rebuildHost(inside, host);
+      await Promise.all(hosts.map((host) => platform.startCharon(host)));
+      await Promise.all(hosts.map((host) => restartManagementTraffic(inside, host)));
+    },
     xfrmStat: async (host) => readXfrmStat(await inside.readFile(host, '/proc/net/xfrm_stat')),
     stop,
   };

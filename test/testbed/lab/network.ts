@@ -18,14 +18,36 @@ import {
 
 /** Namespaces, interfaces and first routes of the three hosts. */
 export async function buildHosts(places: Places): Promise<void> {
-  const script = [
-    ...HOST_NAMES.map((name) => hostScript(HOSTS[name])),
-    `ip addr add ${GUEST_CLUSTER_ADDRESS}/24 dev br-cluster`,
-    routeScript(
-      HOST_NAMES.flatMap((name) => HOSTS[name].blocks.flatMap((block) => blockRoutes(name, block, 'add'))),
-    ),
-  ].join('\n');
+  const script = `${buildScript(HOST_NAMES)}\nip addr add ${GUEST_CLUSTER_ADDRESS}/24 dev br-cluster`;
   await places.run('guest', ['bash', '-e'], { input: script });
+}
+
+/** As a power cycle leaves it: no program, no pod's interface, nothing in its kernel but first routes; its files are as they were. */
+export async function rebuildHost(places: Places, name: LabHost): Promise<void> {
+  const folder = '/etc/swanctl';
+  const files = await places.run(name, ['bash', '-c', `tar -C ${folder} -cf - . | base64`]);
+  places.forget(name);
+  const script = `
+ip netns pids ${name} | xargs -r kill -9
+${NETWORKS.map((network) => `ip link del ${network}-${HOSTS[name].number}`).join('\n')}
+ip netns del ${name}
+umount /run/ns/${name}.mnt /run/ns/${name}.uts
+${buildScript([name])}`;
+  await places.run('guest', ['bash', '-e'], { input: script });
+  await places.run(name, ['bash', '-e'], {
+    input: `base64 -d <<'.' | tar -C ${folder} -xf -\n${files.trimEnd()}\n.\n`,
+  });
+}
+
+/** Namespaces, interfaces and first routes of these hosts. */
+function buildScript(names: readonly LabHost[]): string {
+  const routes = HOST_NAMES.flatMap((owner) =>
+    HOSTS[owner].blocks.flatMap((block) => blockRoutes(owner, block, 'add')),
+  );
+  return [
+    ...names.map((name) => hostScript(HOSTS[name])),
+    routeScript(routes.filter(({ on }) => names.includes(on))),
+  ].join('\n');
 }
 
 /** Every other host sends what is for the block to its owner; the owner itself has the blackhole that Calico puts there. */

@@ -29,6 +29,8 @@ export interface Operator {
   startManager(env?: Readonly<Record<string, string>>): void;
   /** SIGKILL unless said otherwise; resolves when it is gone. */
   killManager(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Stops the manager where it is (SIGSTOP); gives the function that lets it go on. `startManager` may start another meanwhile. */
+  pauseManager(): Promise<() => Promise<Program>>;
   startAgent(host: LabHost, env?: Readonly<Record<string, string>>): void;
   killAgent(host: LabHost, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Creates the policy or makes it so; resolves when the API server has it. */
@@ -92,6 +94,15 @@ export function operator(lab: Lab, { from = 'image' }: OperatorOptions = {}): Op
       );
     },
     killManager: (signal = 'SIGKILL') => end(manager, signal),
+    pauseManager: async () => {
+      const paused = await manager;
+      if (paused === undefined) throw new Error('there is no manager');
+      await paused.signal('SIGSTOP');
+      return async () => {
+        await paused.signal('SIGCONT');
+        return paused;
+      };
+    },
     startAgent: (host, env = {}) => {
       const logFile = join(lab.dir, `agent-${host}-${++starts}.log`);
       logs.set(host, logFile);

@@ -42,6 +42,16 @@ function readFrame(frame: Buffer, time: number): Packet | undefined {
   return undefined;
 }
 
+/** What an ICMP error is about: the packet that it quotes, as far as it does. Undefined for anything else. */
+export function quotedBy({ protocol, payload }: Packet): Omit<Packet, 'time' | 'sourceMac'> | undefined {
+  const type = payload.length > 28 ? payload.readUInt8(0) : undefined;
+  if (type === undefined) return undefined;
+  if (protocol === 1 && [3, 4, 5, 11, 12].includes(type)) return readIpv4(payload.subarray(8));
+  if (protocol === 58 && [1, 2, 3, 4].includes(type) && payload.length >= 48)
+    return readIpv6(payload.subarray(8));
+  return undefined;
+}
+
 type IpPart = Omit<Packet, 'time' | 'sourceMac'>;
 
 function readIpv4(ip: Buffer): IpPart {

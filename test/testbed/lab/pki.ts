@@ -17,20 +17,27 @@ export interface PlatformPki {
   readonly root: Certificate;
   /** `system-local-ca-0` and `-1`: the previous and the current issuer. */
   readonly localCas: readonly [Certificate, Certificate];
-  /** A certificate `CN=<commonName>` out of the current local CA, or the previous one. */
-  issue(commonName: string, issuer?: 'previous' | 'current'): Certificate;
+  /** A certificate `CN=<commonName>` out of the current local CA, or the previous one; with keys of another kind if told. */
+  issue(commonName: string, issuer?: 'previous' | 'current', keys?: KeyKind): Certificate;
+  /** Another root, with local CAs under it, as after a rotation. */
+  successor(): PlatformPki;
 }
 
 /** Makes the CAs; about 0.1 s a key. */
 export function makePki(dir: string, kind: KeyKind): PlatformPki {
   mkdirSync(dir, { recursive: true });
   let serial = 0;
-  const make = (commonName: string, issuer: Certificate | undefined, ca: boolean): Certificate => {
+  const make = (
+    commonName: string,
+    issuer: Certificate | undefined,
+    ca: boolean,
+    keys = kind,
+  ): Certificate => {
     const file = (ending: string): string => join(dir, `${commonName}-${serial}.${ending}`);
     serial++;
     writeFileSync(file('ext'), `basicConstraints = critical, CA:${ca ? 'TRUE' : 'FALSE'}\n`);
     openssl(
-      ['req', '-new', ...newKey(kind), '-nodes', '-keyout', file('key'), '-out', file('csr')],
+      ['req', '-new', ...newKey(keys), '-nodes', '-keyout', file('key'), '-out', file('csr')],
       commonName,
     );
     const common = ['x509', '-req', '-days', '90', '-in', file('csr'), '-extfile', file('ext')];
@@ -43,14 +50,19 @@ export function makePki(dir: string, kind: KeyKind): PlatformPki {
     }
     return { certificate: readFileSync(file('crt'), 'utf8'), key: readFileSync(file('key'), 'utf8') };
   };
-  const root = make('system-root-ca', undefined, true);
-  const localCas = [make('system-local-ca-0', root, true), make('system-local-ca-1', root, true)] as const;
-  return {
-    root,
-    localCas,
-    issue: (commonName, issuer = 'current') =>
-      make(commonName, issuer === 'current' ? localCas[1] : localCas[0], false),
+  const authorities = (generation: string): PlatformPki => {
+    const root = make(`system-root-ca${generation}`, undefined, true);
+    const local = (number: number): Certificate => make(`system-local-ca${generation}-${number}`, root, true);
+    const localCas = [local(0), local(1)] as const;
+    return {
+      root,
+      localCas,
+      issue: (commonName, issuer = 'current', keys = kind) =>
+        make(commonName, issuer === 'current' ? localCas[1] : localCas[0], false, keys),
+      successor: () => authorities(`${generation}-next`),
+    };
   };
+  return authorities('');
 }
 
 function newKey(kind: KeyKind): string[] {

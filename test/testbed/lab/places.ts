@@ -14,8 +14,8 @@ export interface Places {
   /** The same, but rejects unless the exit code is 0; gives standard output. */
   run(place: Place, argv: readonly string[], options?: ExecOptions): Promise<string>;
   spawn(place: Place, argv: readonly string[], options?: SpawnOptions): GuestProcess;
-  /** Before a pod's network is removed. */
-  forget(pod: PodKey): void;
+  /** Before the namespaces of a pod or a host are removed. */
+  forget(place: Place): void;
   readFile(place: Place, path: string): Promise<string>;
   /** Writes files, making their folders. */
   writeFiles(place: Place, files: Readonly<Record<string, string>>): Promise<void>;
@@ -34,7 +34,7 @@ export function places(guest: GuestCommands): Places {
     exec,
     run,
     spawn: (place, argv, options) => guest.spawn(namespacesOf(place), argv, options),
-    forget: (pod) => guest.forget(namespacesOf(pod)),
+    forget: (place) => guest.forget(namespacesOf(place)),
     readFile: (place, path) => run(place, ['cat', path]),
     writeFiles: async (place, files) => {
       await run(place, ['bash', '-e'], { input: writeScript(files) });

@@ -20,7 +20,7 @@ import {
   type PodSpec,
   type ServiceSpec,
 } from './pod-objects.ts';
-import { plugPod, routeBlock, unplugPod } from './network.ts';
+import { plugPod, routeBlock, unplugPod, type PodNetwork } from './network.ts';
 import type { Places, PodKey } from './places.ts';
 import { HOST_NAMES, HOSTS, type LabHost } from './topology.ts';
 
@@ -29,6 +29,10 @@ export interface Pods {
   addPod(pod: PodSpec): Promise<PodKey>;
   removePod(pod: PodKey): Promise<void>;
   setReady(pod: PodKey, ready: boolean): Promise<void>;
+  /** What a host's pods are on it ends, as before a reboot; the API is told nothing. */
+  stopPods(host: LabHost): Promise<void>;
+  /** The same pods again, with the addresses they had; programs in them are for whoever wants them. */
+  startPods(host: LabHost): Promise<void>;
   /** Another block for a host: Calico's objects and the routes. */
   addBlock(host: LabHost, prefix: string): Promise<void>;
   removeBlock(prefix: string): Promise<void>;
@@ -66,6 +70,10 @@ export async function openPods(api: Api, places: Places): Promise<Pods> {
         if (owner !== pod.host && contains(prefix, checked(address)))
           await routeBlock(places, pod.host, `${address}/${address.includes(':') ? 128 : 32}`, action);
   };
+  const podsOf = (host: LabHost): PodNetwork[] =>
+    [...pods]
+      .filter(([, pod]) => pod.host === host && pod.hostNetwork !== true)
+      .map(([key, { addresses }]) => ({ key, host, addresses }));
   const known = (key: PodKey): PodSpec => {
     const pod = pods.get(key);
     if (pod === undefined) throw new Error(`the lab has no pod ${key}`);
@@ -104,6 +112,12 @@ export async function openPods(api: Api, places: Places): Promise<Pods> {
     },
     setReady: async (key, ready) => {
       await api.patchStatus(podStatus(known(key), ready));
+    },
+    stopPods: async (host) => {
+      for (const pod of podsOf(host)) await unplugPod(places, pod);
+    },
+    startPods: async (host) => {
+      for (const pod of podsOf(host)) await plugPod(places, pod);
     },
     addBlock: async (host, prefix) => {
       await routeBlock(places, host, prefix, 'add');
