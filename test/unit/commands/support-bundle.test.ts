@@ -55,8 +55,39 @@ describe('withoutSecrets', () => {
     ['a password as YAML', 'registry_password: PLANTED\n', 'PLANTED'],
     ['a secret as JSON', '{"clientSecret":"PLAN\\"TED"}', 'TED'],
     ['a pre-shared key', 'psk = PLANTED', 'PLANTED'],
+    ['a password of JSON inside JSON', JSON.stringify({ msg: '{"password":"PLANTED"}' }), 'PLANTED'],
+    ['a key whose name goes on', 'AWS_SECRET_ACCESS_KEY=PLANTED', 'PLANTED'],
+    ['a private key that is one word', 'private_key: PLANTED', 'PLANTED'],
+    ['a password of several lines', 'a:\n  password: |-\n    one\n    PLANTED\n', 'PLANTED'],
+    ['all of a password', 'password=one,PLANTED;x', 'PLANTED'],
+    ['a password with an @ in a URL', 'postgres://admin:p@PLANTED@db/x', 'PLANTED'],
+    ['an option of a command line', 'curl --token PLANTED https://x', 'PLANTED'],
+    ['an option in a list of arguments', 'args:\n  - --password\n  - PLANTED\n', 'PLANTED'],
+    ['a private key of PGP', KEY.replaceAll('EC PRIVATE KEY', 'PGP PRIVATE KEY BLOCK'), 'PLANTED'],
+    ['a private key in base64', Buffer.from(KEY).toString('base64'), 'QUlFSVBMQU5URUQ'],
   ] as const)
     it(`blanks ${name}`, () => expect(withoutSecrets(text)).not.to.contain(secret));
+
+  it('leaves the rest of a line of JSON', () =>
+    expect(withoutSecrets('{"msg":"token=x","level":"warn"}')).to.equal(
+      '{"msg":"token=[left out]","level":"warn"}',
+    ));
+
+  it('needs no more than its time for a long word', () => {
+    const startMs = performance.now();
+    for (const word of [
+      'a',
+      'A_',
+      'password',
+      '-eyJaaaaaaaaaaaa',
+      '-----BEGIN ',
+      '://a:',
+      'password: |\n',
+      '"token\\',
+    ])
+      withoutSecrets(word.repeat(200_000 / word.length));
+    expect(performance.now() - startMs).to.be.lessThan(5000);
+  });
 
   it('leaves what a report is made of', () => {
     const text = [
@@ -65,6 +96,7 @@ describe('withoutSecrets', () => {
       '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----',
       'ipsec_policy_flows_not_in_force 0',
       'spi-in: c1a2b3c4',
+      'tcp_secret-store_egress:\n  mode: TUNNEL',
     ].join('\n');
     expect(withoutSecrets(text)).to.equal(text);
   });
