@@ -8,6 +8,7 @@ import { createLog } from '../runtime/log.ts';
 import { readSettings } from '../runtime/settings.ts';
 import { settingsHelp } from '../runtime/settings-text.ts';
 import { dieOfBug, untilSignal } from '../runtime/shutdown.ts';
+import { watchOutputs } from './outputs.ts';
 import { FOR_PEOPLE_USAGE, isForPeople, runForPeople } from './run-for-people.ts';
 import { runPlan } from './run-plan.ts';
 
@@ -87,6 +88,10 @@ async function main(args: readonly string[]): Promise<number> {
   return 64;
 }
 
+watchOutputs([process.stdout, process.stderr], (reason) => {
+  process.stderr.write(`error: ${reason}\n`);
+  process.exit(1);
+});
 try {
   const [command, ...words] = process.argv.slice(2);
   process.exitCode = await (isForPeople(command)

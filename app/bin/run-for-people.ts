@@ -35,6 +35,10 @@ export function isForPeople(command: string | undefined): command is ForPeople {
 
 /** Gives the exit code; errors of the world are said on stderr in one line. */
 export async function runForPeople(command: ForPeople, words: readonly string[]): Promise<number> {
+  if (words.some((word) => word === '--help' || word === '-h')) {
+    process.stdout.write(FOR_PEOPLE_USAGE);
+    return 0;
+  }
   try {
     return await COMMANDS[command](words, surroundings());
   } catch (error) {

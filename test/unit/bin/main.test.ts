@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -106,6 +106,29 @@ describe('main', function () {
     const ended = await run(['status'], '', { HOME: '/nonexistent' });
     expect([ended.code, ended.stdout]).to.deep.equal([2, '']);
     expect(ended.stderr).to.match(/^error: no cluster: set KUBECONFIG .*\n$/);
+  });
+
+  it('ends by its verdict when nobody reads on, and in one line when there is no room for its output', () => {
+    const command = `"${process.execPath}" "${join(ROOT, 'app/bin/main.ts')}" plan "${CLUSTER}"`;
+    const shell = (script: string): SpawnSyncReturns<string> =>
+      spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    // The reader is gone before anything is written.
+    const unread = shell(`set -o pipefail; { sleep 0.2; ${command}; } | true`);
+    expect([unread.status, unread.stderr]).to.deep.equal([0, '']);
+    const full = shell(`${command} > /dev/full`);
+    expect(full.status).to.equal(1);
+    expect(full.stderr).to.match(/^error: cannot write the output: ENOSPC.*\n$/);
+  });
+
+  it('explains the commands for people when one of them is asked for help', async () => {
+    for (const args of [
+      ['status', '--help'],
+      ['verify', '-h'],
+    ]) {
+      const ended = await run(args);
+      expect([ended.code, ended.stderr]).to.deep.equal([0, '']);
+      expect(ended.stdout).to.match(/^ {2}status .*\n {2}verify /);
+    }
   });
 
   it('says how it is used instead of doing something else', async () => {
