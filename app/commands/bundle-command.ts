@@ -1,5 +1,5 @@
 // `support-bundle`: everything that a bug report needs, in one file, without keys. What is in it: collect-bundle.ts.
-import { writeFile } from 'node:fs/promises';
+import { lstat, open, unlink } from 'node:fs/promises';
 import { FileError } from '../runtime/errors.ts';
 import { archive } from './archive.ts';
 import { COMMON_OPTIONS, readArguments, type Expected } from './arguments.ts';
@@ -21,6 +21,7 @@ export async function runBundle(words: readonly string[], surroundings: Surround
   const { stdout, stderr, clock } = surroundings;
   const args = readArguments(words, EXPECTED);
   const file = args.value('output') ?? DEFAULT_FILE;
+  if (file !== '-') await refuseExisting(file);
   const client = clientOf(args, surroundings);
   const progress = progressOf(surroundings);
   try {
@@ -46,10 +47,24 @@ export async function runBundle(words: readonly string[], surroundings: Surround
   }
 }
 
-/** For the caller alone: it names hosts, addresses and pods. An older one is never overwritten. */
+/** Before minutes are spent on what could then not be kept. */
+async function refuseExisting(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  if (found !== undefined) throw new FileError(`${file} is there already; name another file with -o`);
+}
+
+/** For the caller alone: it names hosts, addresses and pods. An older one is never overwritten, and nothing is left of a failure. */
 async function save(file: string, bytes: Buffer): Promise<void> {
   try {
-    await writeFile(file, bytes, { mode: 0o600, flag: 'wx' });
+    const handle = await open(file, 'wx', 0o600);
+    try {
+      await handle.writeFile(bytes);
+    } catch (error) {
+      await unlink(file);
+      throw error;
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw new FileError(`cannot write ${file}; name another file with -o`, error);
   }

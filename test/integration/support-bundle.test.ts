@@ -143,7 +143,7 @@ describe('support-bundle in a cluster', () => {
     expect(readFileSync(first).equals(readFileSync(second))).to.equal(true);
     const { code, stderr } = await bundle(first);
     expect(code).to.equal(1);
-    expect(stderr).to.contain(`error: cannot write ${first}; name another file with -o: EEXIST`);
+    expect(stderr).to.equal(`error: ${first} is there already; name another file with -o\n`);
   });
 
   it('of a cluster that does not answer is none', async () => {
