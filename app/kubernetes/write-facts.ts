@@ -44,9 +44,13 @@ export async function deleteFact<T>(
   }
 }
 
-/** The empty report that a host's agent then writes its status into; gives the object for `WatchCache.accept`. */
+/**
+ * The empty report that a host's agent then writes its status into; gives the object for `WatchCache.accept`. It has a label, for the
+ * API server keeps no times of writes (managedFields) of an object that was made with nothing but a name.
+ */
 export async function createReport(client: Client, host: HostName): Promise<unknown> {
-  return client.create(REPORTS, { metadata: { name: host } });
+  const labels = { 'app.kubernetes.io/managed-by': 'ipsec-policy-manager' };
+  return client.create(REPORTS, { metadata: { name: host, labels } });
 }
 
 export async function deleteReport(client: Client, host: HostName, read: ReadVersion): Promise<void> {

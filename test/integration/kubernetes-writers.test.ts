@@ -19,6 +19,7 @@ import type { PolicyStatus } from '../../app/domain/policy-status.ts';
 import { hostReader, networkReader, shardReader } from '../../app/kubernetes/read-facts.ts';
 import { policyReader } from '../../app/kubernetes/read-policy.ts';
 import { reportReader } from '../../app/kubernetes/read-report.ts';
+import { reportViewReader } from '../../app/kubernetes/read-views.ts';
 import { EVENTS, HOSTS, NETWORKS, POLICIES, REPORTS, SHARDS } from '../../app/kubernetes/resources.ts';
 import type { Reader } from '../../app/kubernetes/schema.ts';
 import { createFact, createReport, deleteFact, replaceFact } from '../../app/kubernetes/write-facts.ts';
@@ -182,6 +183,8 @@ describe('what is written to a real API server', function () {
     expect(await writeReport(client, REPORT, undefined)).to.equal(true);
     const stored = valueOf(reportReader(), await client.get(REPORTS, { name: WORKER }));
     expect(stored).to.deep.equal({ host: WORKER, report: REPORT });
+    const view = valueOf(reportViewReader(), await client.get(REPORTS, { name: WORKER }));
+    expect(view.writtenAt).to.match(/^\d{4}-.*Z$/);
     const before = writes(client);
     expect(await writeReport(client, { ...REPORT }, stored.report)).to.equal(false);
     expect(writes(client)).to.equal(before);
