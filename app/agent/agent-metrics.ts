@@ -2,6 +2,7 @@
 // held-packets.ts and shown when somebody asks; what cannot be read is absent, never 0.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Facts, HostName, HostReport } from '../domain/facts.ts';
+import { problemsOf } from '../domain/programmed.ts';
 import { DROP_COUNTERS } from '../guard/chains.ts';
 import type { CommandOutcome } from '../vici/charon.ts';
 import type { GuardWatcher } from './guard-keeper.ts';
@@ -91,9 +92,10 @@ export function agentMetrics(registry: Registry, self: HostName): AgentMetrics {
   return {
     traffic,
     onFlows,
-    onReport: ({ counters, guard, problems: found, peersNotReached }) => {
+    onReport: (report) => {
+      const { counters, guard } = report;
       flowsNotInForce.set(counters.flows - counters.flowsInForce);
-      problems.set(found.length + peersNotReached.length);
+      problems.set(problemsOf(report).length);
       const isWell = guard.mode !== 'enforce' || guard.state === 'enforce' || guard.state === 'none';
       guardNotInPlace.set(isWell ? 0 : 1);
     },

@@ -8,7 +8,9 @@ import type { CharonSession } from './charon-link.ts';
 import { NO_DEMAND, type DemandMemory } from './demand.ts';
 import { leftOverWatch, type LeftOverWatch } from './left-over-watch.ts';
 import { revival, type Revival } from './revive.ts';
+import { NOTHING_SILENT, type SilentMemory } from './silent-tunnels.ts';
 import type { UnansweredMemory } from './unanswered.ts';
+import type { UnreachedMemory } from './unreached.ts';
 
 export interface PassMemory {
   readonly leftOvers: LeftOverWatch;
@@ -23,6 +25,8 @@ export interface PassMemory {
   named: HostConfig | undefined;
   demand: DemandMemory;
   unanswered: UnansweredMemory;
+  silent: SilentMemory;
+  unreached: UnreachedMemory;
   /** Since when there have been no facts, in monotonic milliseconds; undefined while there are. */
   withoutFactsMs: number | undefined;
   /** True when this is another session than before: charon may be another process. */
@@ -47,6 +51,8 @@ export function passMemory(): PassMemory {
     named: undefined,
     demand: NO_DEMAND,
     unanswered: new Map(),
+    silent: NOTHING_SILENT,
+    unreached: new Map(),
     withoutFactsMs: undefined,
     isStarting: ({ connections }, nowMs) => connections.size === 0 && nowMs - restartedMs < STARTING_MS,
     meets: (session, nowMs) => {
@@ -56,6 +62,7 @@ export function passMemory(): PassMemory {
       memory.leftOvers.clear();
       memory.asked.clear();
       memory.unanswered = new Map();
+      memory.silent = NOTHING_SILENT;
       memory.revival.restarted();
       memory.unsettledPasses = 0;
       memory.said = '';

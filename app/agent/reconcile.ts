@@ -13,6 +13,7 @@ import type { Loaded } from '../swanctl/loaded.ts';
 import type { Step } from '../swanctl/steps.ts';
 import { installedChildKeys, verify } from '../swanctl/verify.ts';
 import { applySteps, type Refusal } from './apply-steps.ts';
+import type { CharonEar } from './charon-ear.ts';
 import type { CharonSession } from './charon-link.ts';
 import { demandOf, type DemandInput } from './demand.ts';
 import { logSteps } from './log-steps.ts';
@@ -20,9 +21,11 @@ import type { PassMemory } from './pass-memory.ts';
 import { refusalProblem } from './pass-problems.ts';
 import { connectingNames, namesInCharon, readCharon } from './read-charon.ts';
 import { flowsByService, makeReport, serviceIndex, type ReportInput, type ServiceFlows } from './report.ts';
+import { silentTunnels } from './silent-tunnels.ts';
 import { strayShards } from './stray-shards.ts';
 import type { ServiceIndex } from './tunnel-traffic.ts';
 import { unansweredOf } from './unanswered.ts';
+import { unreachedOf } from './unreached.ts';
 
 export interface ConfStore {
   read(): Promise<FileState>;
@@ -39,6 +42,8 @@ export interface ReconcileOptions {
   /** How often charon is read back while nothing changes. */
   readonly verifyMs: number;
   readonly watcher?: PassWatcher;
+  /** Absent: it is not said why a peer is not reached. */
+  readonly ear?: CharonEar;
 }
 
 /** Whoever counts. */
@@ -98,6 +103,8 @@ export async function reconcile(
     counts: inputs.demand,
     nowMs: startedMs,
   });
+  // Before anything is initiated again, so that charon's words about it are heard.
+  await options.ear?.listen(memory.revival.nextInMs(startedMs) < Infinity);
   const compare = (found: Found, wanted: DiffInput['wanted'] = []): Step[] =>
     diff({
       desired,
@@ -210,6 +217,8 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
   memory.unsettledPasses = rest.length === 0 ? 0 : memory.unsettledPasses + 1;
   options.watcher?.onLook(loaded, () => serviceIndex(plan, desired));
   options.watcher?.onApplied(applied.steps, rest.length === 0 && !applied.isStarting);
+  const unanswered = memory.revival.unanswered(desired);
+  const peers = peerProblems(options, memory, { plan, loaded, unanswered });
   const found: Omit<ReportInput, 'problems' | 'guard'> = {
     plan,
     config: desired,
@@ -217,12 +226,12 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
     verification: verify(desired, loaded),
     unsettled: new Set(connectionsOf(rest, desired)),
     strays: strayShards(facts.shards, desired, loaded),
-    unanswered: memory.revival.unanswered(desired),
+    unanswered,
     charonVersion: session.version,
   };
   return {
     report: (problems, guard) =>
-      makeReport({ ...found, problems: [...problems, ...refused.map(refusalProblem)], guard }),
+      makeReport({ ...found, problems: [...problems, ...refused.map(refusalProblem), ...peers], guard }),
     flows: () => flowsByService(found),
     againMs: Math.min(
       options.verifyMs,
@@ -232,6 +241,32 @@ function conclude(options: ReconcileOptions, memory: PassMemory, applied: Applie
       memory.leftOvers.nextInMs(nowMs),
     ),
   };
+}
+
+interface PeersInput extends Pick<Applied, 'plan' | 'loaded'> {
+  readonly unanswered: ReadonlySet<ConnectionName>;
+}
+
+/** Peers that are not reached, and those from which nothing comes back. */
+function peerProblems(
+  { ear, clock }: ReconcileOptions,
+  memory: PassMemory,
+  { plan, loaded, unanswered }: PeersInput,
+): Problem[] {
+  const nowMs = clock.now();
+  for (const connection of memory.unreached.keys()) if (!unanswered.has(connection)) ear?.forget(connection);
+  const heard = (connection: string): ReturnType<CharonEar['heard']> => ear?.heard(connection);
+  const unreached = unreachedOf({ plan, unanswered, heard, nowMs, before: memory.unreached });
+  memory.unreached = unreached.memory;
+  const silent = silentTunnels({
+    plan,
+    loaded,
+    unanswered: memory.unanswered,
+    nowMs,
+    before: memory.silent,
+  });
+  memory.silent = silent.memory;
+  return [...unreached.problems, ...silent.problems];
 }
 
 function tellOfFailures(

@@ -20,6 +20,8 @@ import { stuckPart } from '../runtime/liveness.ts';
 import { ownHost } from './own-host.ts';
 import { agentMetrics } from './agent-metrics.ts';
 import { agentPass } from './agent-pass.ts';
+import { charonEar } from './charon-ear.ts';
+import { clockCheck } from './clock-check.ts';
 import { charonLink } from './charon-link.ts';
 import { factsSource } from './facts-source.ts';
 import { guardKeeper } from './guard-keeper.ts';
@@ -53,9 +55,11 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
   });
   const counts = programMetrics(registry, 'agent');
   const metrics = agentMetrics(registry, self);
+  const time = clockCheck(self, clock);
   const client = new Client({
     ...(settings.kubeconfig === '' ? {} : { kubeconfig: settings.kubeconfig }),
     onRequest: counts.onRequest,
+    onServerTime: (timeMs) => time.serverTime(timeMs),
   });
   const onFailure = failureLog({ clock, log, onEach: counts.onFailure });
   const change = changeTimer(clock, metrics.onInForce);
@@ -91,6 +95,12 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
       loop.trigger();
     },
   });
+  const ear = charonEar({
+    path: settings.viciSocket,
+    timeoutMs: 20_000,
+    clock,
+    onNews: () => loop.trigger(),
+  });
   let sessions = 0;
   const nft = nftSession(nftProgram());
   const pass = agentPass({
@@ -100,9 +110,10 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
       own.seen(known?.facts);
       metrics.onFacts(known?.facts);
       metrics.onUnknownHost(own.isMissing());
-      return known;
+      return known && { ...known, problems: [...known.problems, ...time.problems()] };
     },
     link,
+    ear,
     conf: confFile(settings.confFile),
     guard: guardKeeper({
       nft,
@@ -152,6 +163,7 @@ export async function runAgent({ settings, log, onBug }: RunAgentOptions): Promi
     await loop.stop();
     link.close();
     nft.close();
+    ear.close();
     await Promise.all([source.stop(), reporter.stop()]);
     await Promise.all([client.close(), health.close()]);
   };

@@ -23,6 +23,8 @@ export type ProblemReason =
   | 'CharonUnreachable'
   | 'FileNotWritten'
   | 'PeerNotReached'
+  | 'TunnelSilent'
+  | 'ClockOff'
   | 'FactsVanished'
   | 'FactsUnreadable'
   | 'GuardMissing';

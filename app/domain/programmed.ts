@@ -4,6 +4,7 @@ import { shorten } from './endpoint-problems.ts';
 import type { GuardMode, HostName, HostReport } from './facts.ts';
 import { guardObstacles } from './guard-in-place.ts';
 import { formatPort } from './ports.ts';
+import type { ProblemReason } from './problem.ts';
 import type { Resolved } from './resolve.ts';
 import type { ResolvedRow } from './resolve-row.ts';
 import type { StandingOf } from './service-standing.ts';
@@ -61,6 +62,12 @@ function withoutAgent({ problems }: ResolvedRow): Obstacle[] {
   return problems.filter(({ reason }) => reason === 'HostWithoutAgent');
 }
 
+/**
+ * Said in events, metrics and by `status`, and no obstacle: with them all that is asked for is in force, and what a policy
+ * promises holds.
+ */
+const NO_OBSTACLES: readonly string[] = ['TunnelSilent', 'ClockOff'] satisfies ProblemReason[];
+
 /** What hosts report of themselves, as far as it may concern these rows. */
 function reported(rows: readonly ResolvedRow[], input: StatusInput): Obstacle[] {
   const own = new Set(rows.map((row) => row.service));
@@ -75,7 +82,7 @@ function reported(rows: readonly ResolvedRow[], input: StatusInput): Obstacle[] 
   };
   return ofAgents(input).flatMap((report) =>
     problemsOf(report)
-      .filter(({ subject }) => concerns(report.host, subject))
+      .filter(({ reason, subject }) => !NO_OBSTACLES.includes(reason) && concerns(report.host, subject))
       .map(({ reason, message }) => ({ reason, message: `${report.host}: ${message}` })),
   );
 }

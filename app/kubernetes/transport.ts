@@ -13,6 +13,8 @@ export interface TransportOptions {
   readonly timeoutMs?: number;
   /** Connections at most, watches included; what exceeds them waits. */
   readonly connections?: number;
+  /** The API server's wall clock in milliseconds, whole seconds of it, as it stands in each answer. */
+  readonly onServerTime?: (timeMs: number) => void;
 }
 
 export type Query = Readonly<Record<string, string>>;
@@ -34,10 +36,12 @@ export interface StreamOptions {
 export class Transport {
   readonly #config: PooledKubeConfig;
   readonly #timeoutMs: number;
+  readonly #onServerTime: TransportOptions['onServerTime'];
 
   /** Reads the kubeconfig; throws SettingsError when it cannot be used. Nothing is sent yet. */
   constructor(options: TransportOptions) {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#onServerTime = options.onServerTime;
     this.#config = new PooledKubeConfig(options.connections ?? 24);
     load(this.#config, options.kubeconfig);
   }
@@ -101,7 +105,7 @@ export class Transport {
   async #send(call: Call, context: RequestContext, options: StreamOptions): Promise<Dispatcher.ResponseData> {
     await this.#config.applySecurityAuthentication(context);
     const dispatcher = context.getDispatcher();
-    return request(context.getUrl(), {
+    const response = await request(context.getUrl(), {
       method: call.method,
       headers: {
         ...context.getHeaders(),
@@ -115,6 +119,9 @@ export class Transport {
       bodyTimeout: options.silenceMs,
       ...(dispatcher === undefined ? {} : { dispatcher }),
     });
+    const timeMs = Date.parse(String(response.headers['date']));
+    if (!Number.isNaN(timeMs)) this.#onServerTime?.(timeMs);
+    return response;
   }
 
   /** Whatever undici, TLS or a broken answer throws: there was no usable answer, and its pool is not used again. */

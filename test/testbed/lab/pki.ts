@@ -19,6 +19,8 @@ export interface PlatformPki {
   readonly localCas: readonly [Certificate, Certificate];
   /** A certificate `CN=<commonName>` out of the current local CA, or the previous one; with keys of another kind if told. */
   issue(commonName: string, issuer?: 'previous' | 'current', keys?: KeyKind): Certificate;
+  /** One that ended yesterday, out of the current local CA. */
+  expired(commonName: string): Certificate;
   /** Another root, with local CAs under it, as after a rotation. */
   successor(): PlatformPki;
 }
@@ -31,7 +33,7 @@ export function makePki(dir: string, kind: KeyKind): PlatformPki {
     commonName: string,
     issuer: Certificate | undefined,
     ca: boolean,
-    keys = kind,
+    { keys = kind, days = 90 }: { readonly keys?: KeyKind; readonly days?: number } = {},
   ): Certificate => {
     const file = (ending: string): string => join(dir, `${commonName}-${serial}.${ending}`);
     serial++;
@@ -40,7 +42,7 @@ export function makePki(dir: string, kind: KeyKind): PlatformPki {
       ['req', '-new', ...newKey(keys), '-nodes', '-keyout', file('key'), '-out', file('csr')],
       commonName,
     );
-    const common = ['x509', '-req', '-days', '90', '-in', file('csr'), '-extfile', file('ext')];
+    const common = ['x509', '-req', '-days', String(days), '-in', file('csr'), '-extfile', file('ext')];
     if (issuer === undefined) openssl([...common, '-signkey', file('key'), '-out', file('crt')]);
     else {
       writeFileSync(file('issuer.crt'), issuer.certificate);
@@ -58,7 +60,8 @@ export function makePki(dir: string, kind: KeyKind): PlatformPki {
       root,
       localCas,
       issue: (commonName, issuer = 'current', keys = kind) =>
-        make(commonName, issuer === 'current' ? localCas[1] : localCas[0], false, keys),
+        make(commonName, issuer === 'current' ? localCas[1] : localCas[0], false, { keys }),
+      expired: (commonName) => make(commonName, localCas[1], false, { days: -1 }),
       successor: () => authorities(`${generation}-next`),
     };
   };

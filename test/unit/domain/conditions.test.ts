@@ -305,6 +305,11 @@ describe('Programmed', () => {
         expect: 'True Programmed',
       },
       {
+        name: 'that is no obstacle: nothing leaves in plaintext',
+        change: { problems: [{ reason: 'TunnelSilent', subject: WORKER_0, message: 'no answer' }] },
+        expect: 'True Programmed',
+      },
+      {
         name: 'in a word that could not stand as a reason',
         change: { problems: [{ reason: 'no reason!', subject: 'x', message: 'm' }] },
         expect: 'False LoadFailed',
