@@ -22,6 +22,8 @@ export interface PlatformIpsec {
   ): Promise<void>;
   /** A certificate by the platform's current (or previous) local CA for any name, with keys of another kind if told. */
   issueCertificate(commonName: string, issuer?: 'previous' | 'current', keys?: KeyKind): Certificate;
+  /** One for any name that ended yesterday. */
+  expiredCertificate(commonName: string): Certificate;
   /** CAs that come after the platform's present ones. */
   nextAuthorities(): PlatformPki;
   /** Puts a certificate in place of the host's own and makes charon load it. */
@@ -57,6 +59,7 @@ export async function preparePlatform(places: Places, pki: PlatformPki, dir: str
       await ipsec.startCharon(host, env);
     },
     issueCertificate: (commonName, issuer, keys) => pki.issue(commonName, issuer, keys),
+    expiredCertificate: (commonName) => pki.expired(commonName),
     nextAuthorities: () => pki.successor(),
     installCertificate: async (host, certificate) => {
       await installFiles(host, certificateFiles(HOSTS[host], certificate));
