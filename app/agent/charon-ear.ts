@@ -1,13 +1,13 @@
 // What does charon say while it negotiates a tunnel in vain? Its log lines come over a connection of their own, and only while
 // something is asked for in vain: a charon in which all is well is not asked to send a line. What a line means: failure-words.ts.
-import { failureOf, weightier, type Failure } from '../swanctl/failure-words.ts';
+import { failureOf, weight, type Failure } from '../swanctl/failure-words.ts';
 import { text } from '../swanctl/tree.ts';
 import { connectCharon, type Charon } from '../vici/charon.ts';
 
 export interface CharonEar {
   /** Resolves when what is initiated next is heard; a charon that is away is not heard, which is no error. */
   listen(isWanted: boolean): Promise<void>;
-  /** The weightiest that was said of a connection since it failed first. */
+  /** Why a connection fails, as was said last. */
   heard(connection: string): Failure | undefined;
   /** It has its tunnels again, or is not asked for any more. */
   forget(connection: string): void;
@@ -27,6 +27,8 @@ export interface CharonEarOptions {
 
 interface Heard {
   readonly failure: Failure;
+  /** `uniqueid` of the IKE_SA that failed. */
+  readonly attempt: string;
   readonly atMs: number;
 }
 
@@ -34,14 +36,13 @@ export function charonEar({ path, timeoutMs, clock, onNews }: CharonEarOptions):
   const known = new Map<string, Heard>();
   let current: Promise<Charon | undefined> | undefined;
 
-  const hear = (connection: string, failure: Failure): void => {
-    const nowMs = clock.monotonic();
+  const hear = (connection: string, attempt: string, failure: Failure): void => {
+    const atMs = clock.monotonic();
     const last = known.get(connection);
-    const before = last === undefined || nowMs - last.atMs > STALE_MS ? undefined : last.failure;
-    const now = weightier(before, failure);
-    const isSaidAgain = now.cause === failure.cause;
-    known.set(connection, { failure: now, atMs: isSaidAgain ? nowMs : (last?.atMs ?? nowMs) });
-    if (now !== before) onNews();
+    if (last !== undefined && !counts(last, { attempt, failure, atMs })) return;
+    const isAsBefore = last?.failure.cause === failure.cause;
+    known.set(connection, { attempt, atMs, failure: isAsBefore ? last.failure : failure });
+    if (!isAsBefore) onNews();
   };
 
   const open = async (): Promise<Charon | undefined> => {
@@ -50,7 +51,8 @@ export function charonEar({ path, timeoutMs, clock, onNews }: CharonEarOptions):
       await charon.onEvent(['log'], (_, tree) => {
         const connection = text(tree, 'ikesa-name');
         const failure = failureOf(text(tree, 'msg') ?? '');
-        if (connection !== undefined && failure !== undefined) hear(connection, failure);
+        if (connection !== undefined && failure !== undefined)
+          hear(connection, text(tree, 'ikesa-uniqued') ?? '', failure);
       });
       return charon;
     } catch {
@@ -83,4 +85,13 @@ export function charonEar({ path, timeoutMs, clock, onNews }: CharonEarOptions):
     forget: (connection) => void known.delete(connection),
     close,
   };
+}
+
+/**
+ * Within one attempt the first cause counts: charon goes on to earlier certificates of the peer that it remembers, and says what is
+ * wrong with those. Of several attempts the last, unless it explains less: a peer may refuse, and fall silent.
+ */
+function counts(last: Heard, now: Heard): boolean {
+  if (last.attempt === now.attempt) return weight(now.failure) > weight(last.failure);
+  return weight(now.failure) >= weight(last.failure) || now.atMs - last.atMs > STALE_MS;
 }

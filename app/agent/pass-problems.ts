@@ -10,9 +10,13 @@ export function problemOf(error: Error): Problem {
   return {
     reason: isFile ? 'FileNotWritten' : 'CharonUnreachable',
     subject: isFile ? 'k8s-nodes.conf' : 'charon',
-    message: describeError(error),
+    message: `${describeError(error)}. ${isFile ? FILE_ADVICE : CHARON_ADVICE}`,
   };
 }
+
+const FILE_ADVICE = 'Check /etc/swanctl/conf.d on this host: is the disk full, or read-only?';
+const CHARON_ADVICE =
+  'Check the IPsec service of this host: while charon is away no tunnel is made, and the guard holds what has none.';
 
 /** Of a connection that charon would not load. */
 export function refusalProblem({ connection, message }: Refusal): Problem {

@@ -62,7 +62,7 @@ export function unansweredOf(input: UnansweredInput): Unanswered {
   );
   return {
     steps: looks.flatMap(({ step }) => step ?? []),
-    memory: new Map(looks.map(({ key, watched }) => [key, watched])),
+    memory: new Map([...inReplacement(input), ...looks.map(({ key, watched }) => [key, watched] as const)]),
     againMs: Math.min(Infinity, ...waits),
   };
 }
@@ -135,6 +135,17 @@ function usedChildren({ desired, loaded, before }: UnansweredInput): Used[] {
       return [{ key, connection, sa, endpoint, last: last?.uniqueId === sa.uniqueId ? last : undefined }];
     }),
   );
+}
+
+/** What is known of children whose SA is being replaced, for some seconds after a rekeying: pauses and tries go on with the new one. */
+function inReplacement({ loaded, before }: UnansweredInput): (readonly [string, Watched])[] {
+  const replaced = loaded.ikeSas.flatMap(({ connection, children }) =>
+    children.filter(({ state }) => state !== 'INSTALLED').map(({ name }) => childKey(connection, name)),
+  );
+  return [...new Set(replaced)].flatMap((key) => {
+    const known = before.get(key);
+    return known === undefined ? [] : [[key, known] as const];
+  });
 }
 
 /** Two hosts that began at once have two SAs of a child, which stay (testbed: 11): the newest, with the packets of all. */

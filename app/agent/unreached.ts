@@ -56,7 +56,7 @@ const ADVICE: Readonly<Record<FailureCause, (host: string, peer: string) => stri
   proposals: (host, peer) =>
     `${host} and ${peer} have no algorithm in common. Check that the agent on both is running: it loads what IPsecNetwork says; and what charon supports there ("swanctl --list-algs").`,
   'flow-unknown': (_, peer) =>
-    `${peer} has not loaded this flow. Check the agent and the IPsecHostReport of ${peer}.`,
+    `${peer} has not loaded this flow, or has loaded it with other IKE proposals. Check the agent on ${peer} and its IPsecHostReport.`,
   refused: (host, peer) =>
     `${peer} does not accept the certificate of ${host}, or has none of its own to answer with. Check on ${host} that its certificate is for CN=ipsec-${host} and valid at the time of ${peer}, on ${peer} that it is for CN=ipsec-${peer} and that the CA of ${host} is in /etc/swanctl/x509ca. The log of charon on ${peer} says which.`,
   silent: (host, peer) =>

@@ -18,13 +18,11 @@ export interface Failure {
   readonly words: string;
 }
 
-/** The one that explains most first: what follows from it is said as well, and later. */
 const CAUSES: readonly (readonly [FailureCause, RegExp])[] = [
   ['no-key', /^no private key found for /],
   ['not-valid-now', /certificate invalid \(valid from /],
-  ['unknown-issuer', /^no issuer certificate found for /],
+  ['unknown-issuer', /^no issuer certificate found for |^no trusted \S+ public key found for /],
   ['other-identity', /constraint check failed|constraint requires|does not match to /],
-  ['unknown-issuer', /^no trusted \S+ public key found for /],
   ['proposals', /NO_PROPOSAL_CHOSEN|no (?:acceptable )?proposal|proposals? unacceptable/],
   ['flow-unknown', /TS_UNACCEPTABLE/],
   ['refused', /received AUTHENTICATION_FAILED/],
@@ -40,11 +38,8 @@ export function failureOf(line: string): Failure | undefined {
   return found === undefined ? undefined : { cause: found[0], words: text.slice(0, WORDS_LENGTH) };
 }
 
-/** The one of two that explains more; of equals the first, so that what is said stays. */
-export function weightier(one: Failure | undefined, other: Failure): Failure {
-  return one === undefined || rank(other) < rank(one) ? other : one;
-}
-
-function rank({ words }: Failure): number {
-  return CAUSES.findIndex(([, pattern]) => pattern.test(words));
+/** How much a cause explains: what was found out here more than what the peer answered, and that more than its silence. */
+export function weight({ cause }: Failure): number {
+  if (cause === 'silent') return 0;
+  return cause === 'refused' ? 1 : 2;
 }

@@ -248,7 +248,8 @@ describe('agentPass', () => {
         {
           reason: 'FileNotWritten',
           subject: 'k8s-nodes.conf',
-          message: 'cannot write k8s-nodes.conf: no space left',
+          message:
+            'cannot write k8s-nodes.conf: no space left. Check /etc/swanctl/conf.d on this host: is the disk full, or read-only?',
         },
       ]);
       host.isDiskFull = false;

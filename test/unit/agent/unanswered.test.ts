@@ -128,6 +128,18 @@ describe('unansweredOf', () => {
     expect(rekeyings(looks, DNS_INGRESS.name)).to.deep.equal([]);
   });
 
+  it('keeps its pauses through the replacement that it asked for', () => {
+    // As charon shows it: the old SA beside the new one for some seconds.
+    const looks = Array.from({ length: 40 }, (_, second) => ({
+      atMs: second * 1000,
+      packetsIn: 0,
+      packetsOut: 1 + second,
+      uniqueId: second < 3 ? 7 : second < 18 ? 8 : 9,
+      state: [3, 4, 5, 6, 7, 13, 14, 15, 16, 17].includes(second) ? 'REKEYED' : 'INSTALLED',
+    }));
+    expect(rekeyings(looks, DNS_EGRESS.name)).to.deep.equal([1000, 11_000, 31_000]);
+  });
+
   it('takes two SAs of a child for one: the newest is rekeyed', () => {
     const looks = seconds.map((atMs) => ({ atMs, packetsIn: 5, packetsOut: 5 + atMs, twice: true }));
     expect(rekeyings(looks)).to.deep.equal([2000]);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { failureOf, weightier, type Failure } from '../../../app/swanctl/failure-words.ts';
+import { failureOf, weight, type Failure } from '../../../app/swanctl/failure-words.ts';
 
 /** Lines of charon 5.9.8, without what its log puts before them. */
 const LINES: readonly (readonly [string, Failure['cause'] | undefined])[] = [
@@ -33,20 +33,13 @@ describe('failureOf', () => {
   });
 });
 
-describe('weightier', () => {
-  const of = (line: string): Failure => failureOf(line)!;
-
-  it('takes what explains more, whichever came first', () => {
-    const [cause, effect] = [
-      of('subject certificate invalid (valid from A to B)'),
-      of("no trusted RSA public key found for 'CN=x'"),
-    ];
-    expect(weightier(cause, effect)).to.equal(cause);
-    expect(weightier(effect, cause)).to.equal(cause);
-  });
-
-  it('keeps the first of equals', () => {
-    const [first, second] = [of('retransmit 1 of request'), of('retransmit 2 of request')];
-    expect(weightier(first, second)).to.equal(first);
+describe('weight', () => {
+  it('is more for what was found out here than for an answer, and more for that than for silence', () => {
+    const weights = [
+      'subject certificate invalid (valid from A to B)',
+      'received AUTHENTICATION_FAILED notify error',
+      'giving up after 3 retransmits',
+    ].map((line) => weight(failureOf(line)!));
+    expect(weights).to.deep.equal([2, 1, 0]);
   });
 });
