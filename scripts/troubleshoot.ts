@@ -30,7 +30,7 @@ Look in this order:
 | 3 | \`kubectl events --for ipsechostreports/<host>\` | what began and what ended on a host |
 | 4 | \`/metrics\` of the agents and of the manager | since when, and how often ([metrics](../reference/metrics.md)) |
 
-In every case below nothing left in plaintext that a policy protects, unless it is said: what has no tunnel is held.
+What has no tunnel is held by the guard, unless it is said otherwise below; what was measured of that is in [the matrix](../plaintext-matrix.md).
 `;
 
 function contents(): string {
@@ -41,7 +41,7 @@ function section(fault: Fault, seen: Seen | undefined): string {
   const { name, lab, cure } = fault;
   const parts = [
     `## ${title(name)}\n`,
-    `Made in the testbed: ${lab}.\n`,
+    `In the testbed: ${lab}.\n`,
     ...(seen === undefined
       ? []
       : ['```', ...SIGN_NAMES.flatMap((sign) => signLine(fault, seen, sign)), '```\n']),

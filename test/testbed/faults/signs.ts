@@ -83,7 +83,12 @@ async function eventText(scene: FaultScene, sign: EventSign, { atMs }: Before): 
 /** Two events of one kind in a minute, and no third (manager/news.ts): whether the fault would be told of at once. */
 export async function isQuiet(scene: FaultScene, sign: EventSign): Promise<boolean> {
   const all = await eventsOf(scene, sign, Date.now() - 61_000);
-  return !all.some(({ type, reason }) => type === 'Normal' || reason === sign.reason);
+  return !all.some((event) => event.reason === sign.reason || isRecovery(event, sign));
+}
+
+function isRecovery({ type, reason, note }: EventObject, sign: EventSign): boolean {
+  if (sign.reason === 'NotProgrammed') return reason === 'Programmed';
+  return type === 'Normal' && reason === 'Recovered' && note.includes(`${sign.reason} is over`);
 }
 
 /** It is said that what the sign told of is over, or that the policy is in force. */
@@ -92,9 +97,7 @@ export async function recoveryText(
   sign: EventSign,
   sinceMs: number,
 ): Promise<string | undefined> {
-  const found = (await eventsOf(scene, sign, sinceMs)).find(
-    ({ type, reason }) => type === 'Normal' && ['Recovered', 'Programmed'].includes(reason),
-  );
+  const found = (await eventsOf(scene, sign, sinceMs)).find((event) => isRecovery(event, sign));
   return found && `${found.type} ${found.reason} ${sign.on.toLowerCase()}/${sign.name} ${found.note}`;
 }
 

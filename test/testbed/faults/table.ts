@@ -37,7 +37,8 @@ function handshake(says: RegExp): Fault['signs'] {
   };
 }
 
-const REVOKED = 'Nothing to do for tunnels: they are made again when the next packet asks, within a minute.';
+const BACK_BY_THEMSELVES =
+  'Then nothing is to be done for tunnels: the next packet that asks makes them, within a minute.';
 
 export const FAULTS: readonly Fault[] = [
   {
@@ -52,7 +53,7 @@ export const FAULTS: readonly Fault[] = [
       status: { line: new RegExp(`host ${CLIENT_HOST}: CharonUnreachable charon: `) },
     },
     cure: [
-      'On the host: `systemctl status ipsec` and the log of charon. The platform (pmon) starts it again.',
+      'On the host: whether charon runs (`pgrep -a charon`) and its log. The platform (pmon) starts it again.',
       'Meanwhile the guard holds what has no tunnel; tunnels that were in use are made again by the agent when charon is back.',
     ],
   },
@@ -72,7 +73,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'a trap policy is refused',
-    lab: `another connection of ${CLIENT_HOST} has a trap policy for the same traffic`,
+    lab: 'not made: no kernel here could be brought to refuse a policy; the signs are those of unit tests (test/unit/agent/report.test.ts)',
     signs: {
       condition: { type: 'Programmed', reason: 'TrapMissing', says: new RegExp(`${CLIENT_HOST}: children`) },
       event: ofReport('TrapMissing'),
@@ -80,8 +81,8 @@ export const FAULTS: readonly Fault[] = [
       status: { line: new RegExp(`host ${CLIENT_HOST}: TrapMissing k8s-node-${SERVER_HOST}: `) },
     },
     cure: [
-      'On the host: `swanctl --list-pols --trap` and the log of charon ("unable to install policy ... exists") show whose policy it is: another file in /etc/swanctl/conf.d as a rule.',
-      'Take that connection away and load again: `swanctl --load-conns`. The agent installs the trap by itself.',
+      'On the host: `swanctl --list-pols --trap`, `ip xfrm policy` and the log of charon at that time ("unable to add policy", "installing trap failed").',
+      'The agent tries again by itself in each look, and on every host at which a policy is refused the guard holds the traffic.',
     ],
   },
   {
@@ -90,8 +91,8 @@ export const FAULTS: readonly Fault[] = [
     signs: handshake(/does not accept the certificate of \S+, or has none of its own to answer with/),
     cure: [
       `On the peer: \`openssl x509 -noout -subject -issuer -dates -in /etc/swanctl/x509/system-ipsec-certificate-<host>.crt\` must say CN=ipsec-<host>.`,
-      'Have the platform renew it (`ipsec-cert-renew.sh` on that host).',
-      REVOKED,
+      'Have the platform issue it anew.',
+      BACK_BY_THEMSELVES,
     ],
   },
   {
@@ -100,8 +101,8 @@ export const FAULTS: readonly Fault[] = [
     signs: handshake(/the certificate of \S+ is not valid at the time of /),
     cure: [
       'On the peer: `openssl x509 -noout -dates -in /etc/swanctl/x509/system-ipsec-certificate-<host>.crt`, and `date` on both hosts.',
-      'Have the platform renew it (`ipsec-cert-renew.sh` on that host). Tunnels that stand go on until they are authenticated anew (four hours at most).',
-      REVOKED,
+      'Have the platform renew it: its daily job does so 15 days before the end; see why it did not. Tunnels that stand go on until they are authenticated anew (four hours at most).',
+      BACK_BY_THEMSELVES,
     ],
   },
   {
@@ -111,16 +112,17 @@ export const FAULTS: readonly Fault[] = [
     cure: [
       'Compare `swanctl --list-certs --type x509` of both hosts: issuer of the certificate, CAs that the other host has.',
       'Have the platform renew the certificate of the host with the older CA.',
-      REVOKED,
+      BACK_BY_THEMSELVES,
     ],
   },
   {
     name: 'proposals differ',
-    lab: `on ${SERVER_HOST} the agent is stopped and another proposal is loaded`,
+    lab: `on ${SERVER_HOST} the agent is stopped and another ESP proposal is loaded`,
     signs: handshake(/have no algorithm in common/),
     cure: [
-      'The agent loads the proposals of `kubectl get ipsecnetwork cluster -o yaml` on every host: see whether it runs on both.',
-      REVOKED,
+      'The agent loads the proposals of `kubectl get ipsecnetworks cluster -o yaml` on every host: see whether it runs on both.',
+      'IKE proposals that differ read "has not loaded this flow, or has loaded it with other IKE proposals": charon then takes the request for one of the platform.',
+      BACK_BY_THEMSELVES,
     ],
   },
   {
@@ -132,7 +134,7 @@ export const FAULTS: readonly Fault[] = [
     cure: [
       'On both hosts: `tcpdump -ni <cluster-host interface> udp port 500 or udp port 4500` while a pod asks.',
       'Let UDP 500 and 4500 and IP protocol 50 pass between the cluster-host addresses of all hosts.',
-      REVOKED,
+      BACK_BY_THEMSELVES,
     ],
   },
   {
@@ -151,7 +153,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'the path MTU is too small',
-    lab: 'not made: see below',
+    lab: 'not made: nothing would show it',
     signs: {
       condition: STILL_IN_FORCE,
       event: {
@@ -161,8 +163,8 @@ export const FAULTS: readonly Fault[] = [
       status: { none: 'as for the event' },
     },
     cure: [
-      'The sign: connections are made and hang with the first large answer. In a pod: `ping -M do -s 1372 <address of the endpoint>`, then smaller, until it is answered (28 bytes are headers).',
-      'ESP takes up to 74 bytes of each packet. Give pods an MTU that leaves them room (Calico: `veth_mtu`), and let ICMP "fragmentation needed" pass on the cluster-host network, as hosts without ESP need it too.',
+      'The sign: connections are made and hang with the first large answer. From one host to the other: `ping -M do -s 1472 <cluster-host address>`, then smaller, until it is answered; 28 more is the path MTU.',
+      'ESP takes 54 bytes of each packet (measured: of 1500 are 1446 left), 20 more between IPv6 addresses. Give pods an MTU that leaves them room (`veth_mtu` of Calico), and let ICMP "fragmentation needed" pass on the cluster-host network.',
     ],
   },
   {
