@@ -18,6 +18,9 @@ const INTERVAL_MS = 20;
 const POLICY = 'base';
 const FILE = '/etc/swanctl/conf.d/k8s-nodes.conf';
 
+/** What replaced an SA while the tunnels came up has it taken from the kernel so much later (charon: delete_rekeyed_delay, 5 s). */
+const REPLACED_MS = 6000;
+
 describe('lifecycle', () => {
   let scene: Scene;
   let platformBefore: Awaited<ReturnType<typeof platformOf>>;
@@ -45,6 +48,7 @@ describe('lifecycle', () => {
 
   it('an agent restarted, killed or stopped: nothing happens to any SA, nothing is written, nothing lost', async () => {
     const { lab, op } = scene;
+    await pause(REPLACED_MS);
     const spis = await scene.spisOf(/./);
     const watch = await watchStillness(lab);
     const during = await whileTalking(ALL, 8000, async () => {

@@ -11,7 +11,7 @@ import { runCommand, type Ended } from '../support/run-command.ts';
 import { until } from '../support/until.ts';
 import { startLab, type Lab } from './lab/lab.ts';
 import { operator, type Operator } from './lab/operator.ts';
-import { addSeedServices, clientOf } from './lab/seed-services.ts';
+import { addSeedServices, askEveryServer, clientOf } from './lab/seed-services.ts';
 import { HOST_NAMES, type LabHost } from './lab/topology.ts';
 
 const POLICY = 'ipsecpolicy-kube-dns-sample';
@@ -134,6 +134,8 @@ describe('what status and verify say', function () {
     expect(status.stdout).to.match(
       /^ipsecpolicy-kube-dns-sample +in force .* 3\/3 +kube-system\/kube-dns +enforce/m,
     );
+    // The first packet makes the tunnel, and is lost while it does: a probe on a slow machine would show nothing else.
+    await until('the tunnels are up', async () => (await askEveryServer(lab)) === 6, 60_000);
     const pair = await verdictOf('verify-protected', ...PROBE);
     expect(pair.verdict, pair.reason).to.equal('PROTECTED');
     expect(pair.there).to.be.above(1);

@@ -1,5 +1,6 @@
 // The user's description, end to end: its policy, its three hosts, its views of `swanctl --list-sas`; then its update and its
 // removal. Real API server, controllers, kube-proxy, charon, kernel and wire; our manager and agents.
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { startLab, type Lab } from './lab/lab.ts';
@@ -168,6 +169,8 @@ describe("the seed's policy", () => {
     const wire = await capture.stop();
     expect(wire.esp).to.deep.equal([]);
     expect(wire.plaintext).not.to.deep.equal([]);
-    expect(await platform()).to.deep.equal(platformBefore);
+    // charon prints names of ports out of one buffer: while an agent lists too, a listing may lack one.
+    const isAsBefore = async (): Promise<boolean> => isDeepStrictEqual(await platform(), platformBefore);
+    await until('the platform is as it was', isAsBefore, 30_000);
   });
 });

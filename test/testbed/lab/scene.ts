@@ -123,7 +123,8 @@ async function furnish(lab: Lab, op: Operator, { close, agent }: Surroundings): 
         await untilAnswered(lab, { ...CLIENTS[host], protocol: 'udp', address, port: BASE.port });
   const sasNow = await sasOf(lab);
   const baseSas = byHost((host) => baseIn(sasNow[host]));
-  expect(Object.values(baseSas).flat(), 'the SAs of the service in use').to.have.length(8);
+  // Where a handshake took longer than an agent waits for a trap there are two SAs of a child, and stay (testbed: 11).
+  expect(Object.values(baseSas).flat().length, 'SAs of the service in use').to.be.at.least(8);
   return {
     lab,
     op,
