@@ -11,6 +11,8 @@ import type { DemandMemory } from './demand.ts';
 
 /** An answer may take so long. */
 const PATIENCE_MS = 1000;
+/** The look that confirms comes so much later at the earliest. */
+const CONFIRM_MS = 200;
 /** Of a flow that stays without answers: the pause after the first rekeying, twice as long each time. */
 const FIRST_PAUSE_MS = 10_000;
 const LAST_PAUSE_MS = 3_600_000;
@@ -58,7 +60,7 @@ export function unansweredOf(input: UnansweredInput): Unanswered {
   const waits = looks.flatMap(({ watched: { sinceMs, isWaiting, notBeforeMs } }) =>
     sinceMs === undefined || isWaiting !== true
       ? []
-      : [Math.max(sinceMs + PATIENCE_MS, notBeforeMs) - input.nowMs],
+      : [Math.max(CONFIRM_MS, Math.max(sinceMs + PATIENCE_MS, notBeforeMs) - input.nowMs)],
   );
   return {
     steps: looks.flatMap(({ step }) => step ?? []),
@@ -83,16 +85,22 @@ function watch(child: Used, input: UnansweredInput, answered: ReadonlySet<string
     const sinceMs = use !== undefined && child.last !== undefined ? { sinceMs: nowMs } : {};
     return { key, watched: { ...count, ...sinceMs, tries: 0, notBeforeMs: 0 } };
   }
-  const { tries, notBeforeMs, sinceMs = nowMs } = input.before.get(key) ?? UNKNOWN;
+  const known = input.before.get(key) ?? UNKNOWN;
+  const { tries, notBeforeMs, sinceMs = nowMs } = known;
   if (use === undefined || (use === 'asked for' && answered.has(endpoint)))
     return { key, watched: { ...count, tries, notBeforeMs } };
-  if (nowMs < Math.max(sinceMs + PATIENCE_MS, notBeforeMs))
+  if (!isSure(use, known) || nowMs < Math.max(sinceMs + PATIENCE_MS, notBeforeMs))
     return { key, watched: { ...count, sinceMs, isWaiting: true, tries, notBeforeMs } };
   return {
     key,
     watched: { ...count, tries: tries + 1, notBeforeMs: nowMs + pauseMs(tries) },
     step: { kind: 'rekey-child', connection, child: sa.name, uniqueId: sa.uniqueId },
   };
+}
+
+/** The guard is read before charon: what it counts as new may be answered already, so that two looks have to say so. */
+function isSure(use: 'sending' | 'asked for', { isWaiting }: Pick<Watched, 'isWaiting'>): boolean {
+  return use === 'sending' || isWaiting === true;
 }
 
 /** Since the last look; any of its clients may be the one that asked. */
@@ -104,7 +112,10 @@ function useOf(
   return demand.endpoints.get(endpoint)?.grewMs === nowMs ? 'asked for' : undefined;
 }
 
-const UNKNOWN: Pick<Watched, 'tries' | 'notBeforeMs' | 'sinceMs'> = { tries: 0, notBeforeMs: 0 };
+const UNKNOWN: Pick<Watched, 'tries' | 'notBeforeMs' | 'sinceMs' | 'isWaiting'> = {
+  tries: 0,
+  notBeforeMs: 0,
+};
 
 function pauseMs(tries: number): number {
   return Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries);

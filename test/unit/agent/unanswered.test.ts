@@ -92,6 +92,17 @@ describe('unansweredOf', () => {
     expect(rekeyings([...looks.slice(0, 1), ...rested, ...looks.slice(1)])).to.deep.equal([61_000]);
   });
 
+  it('takes what the guard counted before the last answers came for no call in vain', () => {
+    const ended = [0, 1000, 2000, 3000].map((atMs) => ({
+      atMs,
+      packetsIn: Math.min(atMs, 1000) + 5,
+      packetsOut: Math.min(atMs, 1000) + 5,
+      asked: atMs <= 2000,
+    }));
+    expect(rekeyings(ended)).to.deep.equal([]);
+    expect(rekeyings([...ended.slice(0, 3), { ...ended[2]!, atMs: 2200 }])).to.deep.equal([2200]);
+  });
+
   it('waits 10, 20, 40 seconds and so on, an hour at most, when that is no cure', () => {
     const looks = Array.from({ length: 8 * 3600 }, (_, i) => ({
       atMs: i * 1000,
