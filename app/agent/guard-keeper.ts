@@ -92,15 +92,20 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
     ruleset,
   });
 
+  /** What is to be done about it; how it stands is noted. */
+  const planned = (mode: GuardMode, desired: DesiredGuard, actual: GuardState): GuardPlan => {
+    const plan = planGuard(desired, actual);
+    record.stands(standingGuard({ mode, actual, isDone: planTexts(plan).length === 0 }));
+    return plan;
+  };
+
   const finish = async (mode: GuardMode, desired: DesiredGuard, plan: GuardPlan): Promise<void> => {
     await applyGuard(nft, [...plan.hold, ...plan.remove]);
     complaint = '';
     const parts = partsOf(plan);
     if (parts.length > 0) {
       log.info({ parts }, 'guard changed');
-      const actual = await look();
-      const isDone = planTexts(planGuard(desired, actual)).length === 0;
-      record.stands(standingGuard({ mode, actual, isDone }));
+      planned(mode, desired, await look());
     }
     const found = damage.mended(desired);
     if (found === undefined) return;
@@ -118,10 +123,8 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
       const problems = await attempt(async () => {
         const state = await look();
         if (state.kind === 'present') counters = state.table.counters;
-        const wanted = planGuard(desired, state);
+        const wanted = planned(mode, desired, state);
         damage.found(state, wanted);
-        const isDone = planTexts(wanted).length === 0;
-        record.stands(standingGuard({ mode, actual: state, isDone }));
         await applyGuard(nft, [...wanted.create, ...wanted.add, ...wanted.release]);
         plan = wanted;
       });
@@ -140,9 +143,7 @@ export function guardKeeper(options: GuardKeeperOptions): GuardKeeper {
         record.stands(keptGuard(state));
         if (state.kind !== 'absent' || state.others.length > 0) return;
         const desired = desiredGuard(rows, mode);
-        const plan = planGuard(desired, state);
-        const isDone = planTexts(plan).length === 0;
-        record.stands(standingGuard({ mode, actual: state, isDone }));
+        const plan = planned(mode, desired, state);
         damage.found(state, plan);
         await applyGuard(nft, plan.create);
         await finish(mode, desired, plan);

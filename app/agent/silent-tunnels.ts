@@ -1,8 +1,9 @@
 // Over which tunnels does nothing come back? They stand, and what is sent into them has no answer although they were made anew
 // (unanswered.ts): the network drops ESP, or nobody answers at the other end. Said, but no obstacle to a policy that is in force:
 // nothing leaves in plaintext, and a service that never answers looks the same from here.
-import type { ConnectionName, HostPlan } from '../domain/host-config.ts';
+import type { HostPlan } from '../domain/host-config.ts';
 import type { Problem } from '../domain/problem.ts';
+import { wholeSeconds } from '../runtime/clock.ts';
 import { childKey, type Loaded } from '../swanctl/loaded.ts';
 import type { UnansweredMemory } from './unanswered.ts';
 
@@ -48,12 +49,13 @@ export function silentTunnels(input: SilentInput): Silent {
       packetsIn.set(sa.uniqueId, sa.packetsIn);
       if (sa.packetsIn > (before.packetsIn.get(sa.uniqueId) ?? 0)) heard.set(connection, nowMs);
     }
+  // Nearly always none: looked for once, since there may be thousands of connections and of tunnels in use.
+  const inVain = [...unanswered].filter(([, { tries }]) => tries >= TRIES).map(([key]) => key);
   const problems = plan.connections.flatMap((connection): Problem[] => {
     if (connection.kind !== 'peer') return [];
     const heardMs = heard.get(connection.name) ?? -Infinity;
-    const silent = keysOf(connection.name, unanswered).filter(
-      (key) => (unanswered.get(key)?.tries ?? 0) >= TRIES && (since.get(key) ?? 0) > heardMs,
-    );
+    const start = childKey(connection.name, '');
+    const silent = inVain.filter((key) => key.startsWith(start) && (since.get(key) ?? 0) > heardMs);
     const sinceMs = Math.min(...silent.map((key) => since.get(key) ?? nowMs));
     return silent.length === 0
       ? []
@@ -68,13 +70,7 @@ export function silentTunnels(input: SilentInput): Silent {
   return { problems, memory: { since, heard, packetsIn } };
 }
 
-function keysOf(connection: ConnectionName, unanswered: UnansweredMemory): string[] {
-  const start = childKey(connection, '');
-  return [...unanswered.keys()].filter((key) => key.startsWith(start));
-}
-
 /** Without names of children: which of them is in use changes all the time. */
 function words({ plan }: SilentInput, peer: string, sinceMs: number): string {
-  const time = new Date(sinceMs).toISOString().replace(/\.\d+Z$/, 'Z');
-  return `Packets go into the tunnel from ${plan.host} to ${peer} and none has come back since ${time}, though it was made anew. Check that the network and the firewalls of both hosts let ESP (IP protocol 50) pass between their cluster-host addresses, and that the endpoints on ${peer} answer.`;
+  return `Packets go into the tunnel from ${plan.host} to ${peer} and none has come back since ${wholeSeconds(sinceMs)}, though it was made anew. Check that the network and the firewalls of both hosts let ESP (IP protocol 50) pass between their cluster-host addresses, and that the endpoints on ${peer} answer.`;
 }

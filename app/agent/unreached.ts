@@ -3,6 +3,7 @@
 import type { HostName } from '../domain/facts.ts';
 import type { ConnectionName, HostPlan } from '../domain/host-config.ts';
 import type { Problem } from '../domain/problem.ts';
+import { wholeSeconds } from '../runtime/clock.ts';
 import type { Failure, FailureCause } from '../swanctl/failure-words.ts';
 
 export interface UnreachedInput {
@@ -30,8 +31,7 @@ export function unreachedOf({ plan, unanswered, heard, nowMs, before }: Unreache
     const sinceMs = memory.get(connection.name);
     if (connection.kind !== 'peer' || sinceMs === undefined) return [];
     const { peer } = connection;
-    const time = new Date(sinceMs).toISOString().replace(/\.\d+Z$/, 'Z');
-    const message = `No tunnel from ${plan.host} to ${peer} since ${time}: ${why(plan.host, peer, heard(connection.name))}`;
+    const message = `No tunnel from ${plan.host} to ${peer} since ${wholeSeconds(sinceMs)}: ${why(plan.host, peer, heard(connection.name))}`;
     return [{ reason: 'PeerNotReached', subject: peer, message }];
   });
   return { problems, memory };

@@ -40,7 +40,7 @@ import {
 } from './bundle-objects.ts';
 import { CannotTellError } from './command-errors.ts';
 import type { Answer, Evidence } from './evidence.ts';
-import { readCluster } from './read-cluster.ts';
+import { OURS, readCluster } from './read-cluster.ts';
 import { statusText } from './status-text.ts';
 import { painter } from './table.ts';
 import { withoutSecrets } from './without-secrets.ts';
@@ -60,7 +60,6 @@ export interface Bundle {
 }
 
 const LOG_LINES = '1000';
-const OURS = 'app.kubernetes.io/name=ipsec-policy-operator';
 
 export async function collectBundle(options: CollectOptions): Promise<Bundle> {
   const { client, namespace, onProgress } = options;

@@ -15,6 +15,7 @@ import {
 import {
   HOSTS,
   LEASES,
+  MANAGER_LEASE,
   NETWORKS,
   NODES,
   PODS,
@@ -33,10 +34,10 @@ export interface ReadClusterOptions {
   readonly nowMs: number;
 }
 
-/** The manager's Lease (manager/run-manager.ts). */
-const LEASE = 'ipsec-policy-manager';
+/** Selects what the chart makes. */
+export const OURS = 'app.kubernetes.io/name=ipsec-policy-operator';
 
-export const AGENT_PODS = 'app.kubernetes.io/name=ipsec-policy-operator,app.kubernetes.io/component=agent';
+const AGENT_PODS = `${OURS},app.kubernetes.io/component=agent`;
 
 /** Throws CannotTellError when a kind of ours cannot be read. */
 export async function readCluster({ client, namespace, nowMs }: ReadClusterOptions): Promise<ClusterView> {
@@ -92,7 +93,7 @@ export async function readCluster({ client, namespace, nowMs }: ReadClusterOptio
 
 async function readLeader(client: Client, namespace: string): Promise<LeaderView> {
   try {
-    const reading = leaseViewReader()(await client.get(LEASES, { namespace, name: LEASE }));
+    const reading = leaseViewReader()(await client.get(LEASES, { namespace, name: MANAGER_LEASE }));
     return reading.kind === 'value' ? reading.value : { kind: 'hidden' };
   } catch (error) {
     if (isNotFound(error)) return { kind: 'absent' };

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { dump } from 'js-yaml';
 import type { Facts, HostName } from '../domain/facts.ts';
-import type { FlowVerdict } from '../domain/flow-verdict.ts';
+import { compareFlowVerdicts, type FlowVerdict } from '../domain/flow-verdict.ts';
 import { formatPort } from '../domain/ports.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import type { Client } from '../kubernetes/client.ts';
@@ -17,7 +17,7 @@ import { probe, type Probed } from './probe.ts';
 import type { Progress } from './progress.ts';
 import { readCluster } from './read-cluster.ts';
 import { clientOf, namespaceOf, paintOf, progressOf, type Surroundings } from './surroundings.ts';
-import { compareFlowVerdicts, verifyText, type ServiceVerdict } from './verify-text.ts';
+import { verifyText, type ServiceVerdict } from './verify-text.ts';
 
 const FORMATS = ['text', 'json', 'yaml'] as const;
 

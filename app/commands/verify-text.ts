@@ -1,6 +1,6 @@
 // How does `verify` read? One line that says it all, a line for each pair of hosts with the worst first, then each reason once.
 import { shorten } from '../domain/endpoint-problems.ts';
-import { FLOW_VERDICTS, type FlowVerdict } from '../domain/flow-verdict.ts';
+import { compareFlowVerdicts, type FlowVerdict } from '../domain/flow-verdict.ts';
 import type { JudgedPair } from './judge-service.ts';
 import { oneLine, table, type Colour, type Paint } from './table.ts';
 
@@ -22,10 +22,6 @@ const COLOURS: Readonly<Record<FlowVerdict, Colour>> = {
   HELD: 'yellow',
   PROTECTED: 'green',
 };
-
-export function compareFlowVerdicts(a: FlowVerdict, b: FlowVerdict): number {
-  return FLOW_VERDICTS.indexOf(a) - FLOW_VERDICTS.indexOf(b);
-}
 
 export function verifyText(result: ServiceVerdict, paint: Paint): string {
   const { pairs, findings } = result;

@@ -5,6 +5,10 @@
 export const FLOW_VERDICTS = ['PLAINTEXT', 'UNKNOWN', 'HELD', 'PROTECTED'] as const;
 export type FlowVerdict = (typeof FLOW_VERDICTS)[number];
 
+export function compareFlowVerdicts(a: FlowVerdict, b: FlowVerdict): number {
+  return FLOW_VERDICTS.indexOf(a) - FLOW_VERDICTS.indexOf(b);
+}
+
 /**
  * What charon of one host says of its child of a flow.
  * ```
@@ -56,9 +60,7 @@ export function judgeFlow(evidence: FlowEvidence): FlowJudgement {
 }
 
 export function worstJudgement(judgements: readonly FlowJudgement[]): FlowJudgement {
-  const [first, ...others] = judgements.toSorted(
-    (a, b) => FLOW_VERDICTS.indexOf(a.verdict) - FLOW_VERDICTS.indexOf(b.verdict),
-  );
+  const [first, ...others] = judgements.toSorted((a, b) => compareFlowVerdicts(a.verdict, b.verdict));
   if (first === undefined) return { verdict: 'UNKNOWN', reason: 'There is nothing to judge.' };
   const same = others.filter(({ verdict, reason }) => verdict === first.verdict && reason !== first.reason);
   return { ...first, reason: [...new Set([first, ...same].map(({ reason }) => reason))].join(' ') };

@@ -35,11 +35,8 @@ export function nftSession(program: Nft, options: NftOptions = {}): NftSession {
   };
   /** One after the other, whatever became of the one before. */
   const inTurn = (line: string, answers: number): Promise<string> => {
-    const turn = last.then(
-      () => ask(line, answers),
-      () => ask(line, answers),
-    );
-    last = turn;
+    const turn = last.then(() => ask(line, answers));
+    last = turn.catch(() => undefined);
     return turn;
   };
   return {

@@ -26,6 +26,8 @@ export const DEPLOYMENTS = namespaced('apps', 'v1', 'Deployment', 'deployments')
 export const DAEMON_SETS = namespaced('apps', 'v1', 'DaemonSet', 'daemonsets');
 export const EVENTS = namespaced('events.k8s.io', 'v1', 'Event', 'events');
 export const LEASES = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
+/** The one that managers lead by. */
+export const MANAGER_LEASE = 'ipsec-policy-manager';
 
 export const IPAM_BLOCKS = clusterWide(CALICO, 'v1', 'IPAMBlock', 'ipamblocks');
 export const BLOCK_AFFINITIES = clusterWide(CALICO, 'v1', 'BlockAffinity', 'blockaffinities');

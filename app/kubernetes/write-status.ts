@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PolicyCondition } from '../domain/conditions.ts';
 import type { HostReport } from '../domain/facts.ts';
 import type { PolicyStatus } from '../domain/policy-status.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { wholeSeconds, type Clock } from '../runtime/clock.ts';
 import type { Client } from './client.ts';
 import { POLICIES, REPORTS } from './resources.ts';
 import type { ReadVersion } from './write-facts.ts';
@@ -46,11 +46,10 @@ export async function writePolicyStatus(
 function dated(condition: PolicyCondition, write: PolicyStatusWrite, clock: Clock): Condition {
   const before = write.current?.conditions.find(({ type }) => type === condition.type);
   const unchanged = before?.status === condition.status;
-  const now = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
   return {
     ...condition,
     observedGeneration: write.wanted.observedGeneration,
-    lastTransitionTime: unchanged ? before.lastTransitionTime : now,
+    lastTransitionTime: unchanged ? before.lastTransitionTime : wholeSeconds(clock.now()),
   };
 }
 

@@ -8,6 +8,7 @@ import { unreadSentence } from '../domain/unread-kinds.ts';
 import { Client } from '../kubernetes/client.ts';
 import { eventRecorder } from '../kubernetes/events.ts';
 import { acquireLease } from '../kubernetes/lease.ts';
+import { MANAGER_LEASE } from '../kubernetes/resources.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { describeError } from '../runtime/errors.ts';
 import { failureLog } from '../runtime/failure-log.ts';
@@ -27,9 +28,6 @@ export interface RunManagerOptions {
   readonly log: Log;
   readonly onBug: (error: unknown) => void;
 }
-
-/** The Lease that managers lead by. */
-export const LEASE_NAME = 'ipsec-policy-manager';
 
 /**
  * All hosts answer a change within a moment. Taken together their answers are one step and one write of a shard; each
@@ -68,7 +66,7 @@ export async function runManager({ settings, log, onBug }: RunManagerOptions): P
         client,
         clock,
         namespace: settings.namespace,
-        name: LEASE_NAME,
+        name: MANAGER_LEASE,
         identity,
         leaseSeconds: settings.leaseSeconds,
         onFailure: (error) =>

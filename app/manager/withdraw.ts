@@ -7,7 +7,7 @@ import { Client } from '../kubernetes/client.ts';
 import { takeLeaseOver, type Leadership, type LeaseOptions } from '../kubernetes/lease.ts';
 import { pause } from '../kubernetes/pause.ts';
 import { policyReader } from '../kubernetes/read-policy.ts';
-import { POLICIES } from '../kubernetes/resources.ts';
+import { MANAGER_LEASE, POLICIES } from '../kubernetes/resources.ts';
 import { makeReader, METADATA, objectOf, type Metadata } from '../kubernetes/schema.ts';
 import { WatchCache } from '../kubernetes/watch-cache.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -16,7 +16,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Settings } from '../runtime/settings.ts';
 import { startWorkLoop } from '../runtime/work-loop.ts';
 import { managerPass } from './manager-pass.ts';
-import { LEASE_NAME, networkSettings } from './run-manager.ts';
+import { networkSettings } from './run-manager.ts';
 import { worldSource, type WatchCallbacks, type WorldSource } from './world-source.ts';
 
 export interface WithdrawOptions {
@@ -70,7 +70,7 @@ async function takeLease(
     client,
     clock,
     namespace,
-    name: LEASE_NAME,
+    name: MANAGER_LEASE,
     identity: 'withdraw',
     leaseSeconds: LEASE_SECONDS,
     onFailure,

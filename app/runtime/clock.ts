@@ -9,6 +9,11 @@ export interface Clock {
   schedule(delayMs: number, callback: () => void): () => void;
 }
 
+/** RFC 3339 in whole seconds, `2026-11-24T17:00:00Z`, as Kubernetes' own times are and as people read them. */
+export function wholeSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -8,7 +8,7 @@ import { connectCharon } from '../../app/vici/charon.ts';
 import type { Child } from '../support/child.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
 import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
-import { startAgent, startManager } from '../support/programs.ts';
+import { startAgent, startManager, startQuickAgent } from '../support/programs.ts';
 import { kubectl } from '../support/service-accounts.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
 import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
@@ -38,14 +38,7 @@ describe('manager and agents', () => {
 
   const confFile = (host: string): string => join(dir, host, 'k8s-nodes.conf');
   const agentOf = (name: string): Child =>
-    startAgent(
-      { name, viciSocket: charons.get(name)!.path, confFile: confFile(name) },
-      {
-        kubeconfig: cluster.adminKubeconfig,
-        logFile: join(dir, `${name}.log`),
-        env: { VERIFY_SECONDS: '1' },
-      },
-    );
+    startQuickAgent(name, { dir, charon: charons.get(name)!, kubeconfig: cluster.adminKubeconfig });
   const programmed = async (): Promise<Condition | undefined> => {
     const policy = (await cluster.admin.get(POLICIES, { name: 'sample' })) as {
       status?: { conditions?: Condition[] };

@@ -9,7 +9,7 @@ import type { Child } from '../support/child.ts';
 import { policyObject } from '../support/kubernetes-objects.ts';
 import { renderedObjects } from '../support/helm.ts';
 import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
-import { startAgent, startManager } from '../support/programs.ts';
+import { startManager, startQuickAgent } from '../support/programs.ts';
 import { runCommand, type Ended } from '../support/run-command.ts';
 import { kubectl, serviceAccountKubeconfig } from '../support/service-accounts.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
@@ -71,14 +71,7 @@ describe('status in a cluster', () => {
     for (const { name } of SEED_HOSTS)
       agents.set(
         name,
-        startAgent(
-          { name, viciSocket: charons.get(name)!.path, confFile: join(dir, name, 'k8s-nodes.conf') },
-          {
-            kubeconfig: cluster.adminKubeconfig,
-            logFile: join(dir, `${name}.log`),
-            env: { VERIFY_SECONDS: '1' },
-          },
-        ),
+        startQuickAgent(name, { dir, charon: charons.get(name)!, kubeconfig: cluster.adminKubeconfig }),
       );
     const { stdout } = await untilStatus(
       'the service is said to be missing',

@@ -7,7 +7,7 @@ import { connectCharon } from '../../app/vici/charon.ts';
 import type { Child } from '../support/child.ts';
 import { nodeStatus, policyObject } from '../support/kubernetes-objects.ts';
 import { nativeCharonMissing, startNativeCharon, type NativeCharon } from '../support/native-charon.ts';
-import { startAgent, startManager, startWithdraw } from '../support/programs.ts';
+import { startManager, startQuickAgent, startWithdraw } from '../support/programs.ts';
 import { startTestCluster, type TestCluster } from '../support/test-cluster.ts';
 import { createKubeDns, createSeedCluster, SEED_HOSTS } from '../support/three-hosts.ts';
 import { until } from '../support/until.ts';
@@ -26,10 +26,10 @@ describe('withdraw', () => {
 
   const confFile = (host: string): string => join(dir, host, 'k8s-nodes.conf');
   const startAgentOf = (name: string): void => {
-    const host = { name, viciSocket: charons.get(name)!.path, confFile: confFile(name) };
-    const logFile = join(dir, `${name}.log`);
-    const env = { VERIFY_SECONDS: '1' };
-    agents.set(name, startAgent(host, { kubeconfig: cluster.adminKubeconfig, logFile, env }));
+    agents.set(
+      name,
+      startQuickAgent(name, { dir, charon: charons.get(name)!, kubeconfig: cluster.adminKubeconfig }),
+    );
   };
   const startManagerNow = (): Child => {
     const manager = startManager({

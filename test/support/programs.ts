@@ -1,6 +1,7 @@
 // Our own program as a child process, out of the sources: what integration tests and benchmarks start.
 import { join } from 'node:path';
 import { startChild, type Child } from './child.ts';
+import type { NativeCharon } from './native-charon.ts';
 
 const MAIN = join(import.meta.dirname, '../../app/bin/main.ts');
 
@@ -32,6 +33,23 @@ export function startAgent(
     VICI_SOCKET: host.viciSocket,
     CONF_FILE: host.confFile,
     ...env,
+  });
+}
+
+/** With its files below `dir/<name>`, and quick to look again. */
+export function startQuickAgent(
+  name: string,
+  {
+    dir,
+    charon,
+    kubeconfig,
+  }: { readonly dir: string; readonly charon: NativeCharon; readonly kubeconfig: string },
+): Child {
+  const host = { name, viciSocket: charon.path, confFile: join(dir, name, 'k8s-nodes.conf') };
+  return startAgent(host, {
+    kubeconfig,
+    logFile: join(dir, `${name}.log`),
+    env: { VERIFY_SECONDS: '1' },
   });
 }
 
