@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { untilAgentReady } from './lab/agent-ready.ts';
 import { startLab, type Lab } from './lab/lab.ts';
 import { operator } from './lab/operator.ts';
 import { addSeedServices, askEveryServer } from './lab/seed-services.ts';
@@ -80,6 +81,7 @@ async function run(lab: Lab): Promise<boolean> {
     const after = await onTheWire(lab, 'DNS with the policy');
     await show(lab, 'get', 'ipsecpolicies');
     await show(lab, 'get', 'ipsechostreports');
+    for (const host of HOST_NAMES) await untilAgentReady(lab, host);
     await showStatus(lab);
     await showConfinement(lab);
     await showSas(lab);

@@ -4,11 +4,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { PODS } from '../../app/kubernetes/resources.ts';
 import { serveExec, startExecKubelet, type ExecKubelet, type ExecOutcome } from '../support/exec-kubelet.ts';
-import { RELEASE } from '../support/helm.ts';
 import { runCommand, type Ended } from '../support/run-command.ts';
 import { until } from '../support/until.ts';
+import { setAgentReady } from './lab/agent-ready.ts';
 import { startLab, type Lab } from './lab/lab.ts';
 import { operator, type Operator } from './lab/operator.ts';
 import { addSeedServices, askEveryServer, clientOf } from './lab/seed-services.ts';
@@ -107,7 +106,7 @@ describe('what status and verify say', function () {
     for (const host of HOST_NAMES) op.startAgent(host);
     for (const host of HOST_NAMES) {
       await serveExec(lab.cluster, host, kubelet.port);
-      await setAgentReady(lab, host);
+      await setAgentReady(lab, host, true);
     }
   });
 
@@ -229,23 +228,4 @@ function outcomeOf(result: {
   readonly stderr: string;
 }): ExecOutcome {
   return { exitCode: result.code ?? 137, stdout: result.stdout, stderr: result.stderr };
-}
-
-/** What a kubelet writes when the readiness probe succeeds. */
-async function setAgentReady(lab: Lab, host: LabHost): Promise<void> {
-  const ref = { namespace: RELEASE, name: `ipsec-policy-agent-${host}` };
-  await until(
-    `the pod of ${host} is there`,
-    () =>
-      lab.cluster.admin.get(PODS, ref).then(
-        () => true,
-        () => false,
-      ),
-    60_000,
-  );
-  await lab.cluster.admin.mergePatch(
-    PODS,
-    { ...ref, subresource: 'status' },
-    { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } },
-  );
 }

@@ -1,8 +1,7 @@
 // The lab in which faults are made: one service, a pod that answers on one host, a pod that asks on another, a policy. What makes a
 // fault is acts.ts, what is seen of it signs.ts.
 import { until } from '../../support/until.ts';
-import { PODS } from '../../../app/kubernetes/resources.ts';
-import { RELEASE } from '../../support/helm.ts';
+import { setAgentReady } from '../lab/agent-ready.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 import { operator, type Operator } from '../lab/operator.ts';
 import type { RunningTalk, Talk } from '../lab/traffic.ts';
@@ -123,20 +122,4 @@ function sceneOf(lab: Lab, op: Operator, close: () => Promise<void>): FaultScene
     answered: async () => (await lab.talk(talk(1))).received,
     close,
   };
-}
-
-/** As a kubelet does: after the readiness probe succeeded, or when the container has ended. */
-async function setAgentReady(lab: Lab, host: LabHost, isReady: boolean): Promise<void> {
-  const ref = { namespace: RELEASE, name: `ipsec-policy-agent-${host}` };
-  const isThere = (): Promise<boolean> =>
-    lab.cluster.admin.get(PODS, ref).then(
-      () => true,
-      () => false,
-    );
-  await until(`the pod of ${host} is there`, isThere, 60_000);
-  await lab.cluster.admin.mergePatch(
-    PODS,
-    { ...ref, subresource: 'status' },
-    { status: { phase: 'Running', conditions: [{ type: 'Ready', status: isReady ? 'True' : 'False' }] } },
-  );
 }
